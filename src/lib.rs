@@ -1,0 +1,6 @@
+//! A signed, verifiable ledger under Git repositories of models and configuration: who changed this model, were they
+//! allowed to, and can you prove it?
+
+pub mod clock;
+pub mod digest;
+pub mod name;
