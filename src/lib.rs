@@ -4,3 +4,5 @@
 pub mod clock;
 pub mod digest;
 pub mod name;
+
+pub mod history;
