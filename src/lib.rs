@@ -6,3 +6,5 @@ pub mod digest;
 pub mod name;
 
 pub mod history;
+pub mod identity;
+pub mod object;
