@@ -8,3 +8,4 @@ pub mod name;
 pub mod history;
 pub mod identity;
 pub mod object;
+pub mod tlog;
