@@ -9,3 +9,5 @@ pub mod history;
 pub mod identity;
 pub mod object;
 pub mod tlog;
+
+pub mod model;

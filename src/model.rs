@@ -1,0 +1,3 @@
+//! What a change means, beyond its bytes.
+
+pub mod manifest;
