@@ -11,3 +11,4 @@ pub mod object;
 pub mod tlog;
 
 pub mod model;
+pub mod policy;
