@@ -12,3 +12,8 @@ pub mod tlog;
 
 pub mod model;
 pub mod policy;
+
+pub mod entry;
+pub mod evidence;
+
+pub mod consent;

@@ -1,0 +1,93 @@
+//! A leaf in one line, for `git log refs/mledger/log`, `mledger log` and messages.
+//!
+//! `verify` holds the subjects of ledger commits against these words: they are never put otherwise, only added to.
+
+use super::leaf::{Leaf, Push, State, Verdict};
+use crate::policy::facts::{Move, Pusher};
+
+/// The subject line of an append: its most telling leaf.
+pub fn of_batch(leaves: &[Leaf]) -> String {
+    let weight = |leaf: &Leaf| match leaf {
+        Leaf::Genesis(_) => 5,
+        Leaf::Policy(_) => 4,
+        Leaf::Push(_) => 3,
+        Leaf::Observed(_) => 2,
+        Leaf::Landed(_) => 1,
+        Leaf::Commit(_) => 0,
+    };
+    leaves.iter().max_by_key(|leaf| weight(leaf)).map(of_leaf).unwrap_or_default()
+}
+
+/// One line about one leaf.
+pub fn of_leaf(leaf: &Leaf) -> String {
+    match leaf {
+        Leaf::Genesis(genesis) => format!("the ledger {} begins", genesis.origin),
+        Leaf::Policy(policy) => format!("the policy is now sha256:{:.12}…", policy.digest.hex()),
+        Leaf::Commit(commit) => format!("{} signed {}", commit.actor, commit.oid.short()),
+        Leaf::Push(push) => of_push(push),
+        Leaf::Landed(landed) => {
+            let word = |state| if state == State::Landed { "landed" } else { "void" };
+            let parts =
+                landed.updates.iter().map(|update| format!("{} {}", update.refname.short(), word(update.state)));
+            format!("push {}: {}", landed.push, listed(parts))
+        }
+        Leaf::Observed(observed) => {
+            format!("unexplained: {}", listed(observed.refs.iter().map(|seen| seen.refname.short().to_owned())))
+        }
+    }
+}
+
+fn of_push(push: &Push) -> String {
+    let who = match (&push.actor, &push.pusher) {
+        (Some(actor), _) => actor.to_string(),
+        (None, Pusher::Certificate { key }) => format!("unknown key {:.15}…", key.to_string()),
+        (None, Pusher::Login { login }) => format!("unknown login {login}"),
+        (None, Pusher::Refused { .. } | Pusher::Unknown) => "somebody unknown".to_owned(),
+    };
+    let moves = listed(push.updates.iter().map(|update| {
+        let word = match update.action {
+            Move::Create => "create",
+            Move::Update => "update",
+            Move::Rewrite => "rewrite",
+            Move::Delete => "delete",
+        };
+        format!("{word} {}", update.refname.short())
+    }));
+    match push.decision {
+        Verdict::Accepted => format!("{who} may {moves} ({})", commits(push.commits.count)),
+        Verdict::Denied => {
+            let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();
+            format!("{who} may not {moves}{code}")
+        }
+    }
+}
+
+/// The first of them, and how many more there are: a push may move a thousand refs.
+fn listed(parts: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN_MAX: usize = 3;
+    let more = parts.len().saturating_sub(SHOWN_MAX);
+    let shown = parts.take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn commits(count: u64) -> String {
+    match count {
+        0 => "no new commit".to_owned(),
+        1 => "1 commit".to_owned(),
+        _ => format!("{count} commits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_counted() {
+        for (count, shown) in
+            [(0, ""), (1, "0"), (3, "0, 1, 2"), (4, "0, 1, 2 and 1 more"), (1000, "0, 1, 2 and 997 more")]
+        {
+            assert_eq!(listed((0..count).map(|part: i32| part.to_string())), shown);
+        }
+    }
+}
