@@ -17,3 +17,5 @@ pub mod entry;
 pub mod evidence;
 
 pub mod consent;
+
+pub mod git;

@@ -1,0 +1,8 @@
+//! A Git repository as plain data: objects as bytes, refs as names and ids. The only room that knows `git2`.
+
+pub mod command;
+pub mod manifest;
+pub mod refs;
+pub mod repository;
+
+pub use repository::{GitError, Kind, Repository};

@@ -1,0 +1,414 @@
+//! One open repository.
+//!
+//! Two ways to open matter inside a hook: *by path* sees the main object store only, and writes to it; *from the
+//! environment* sees what a push brought into quarantine, and what it writes vanishes with a denied push. So the
+//! ledger is written through the first, and pushed objects are read through the second.
+
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorCode, ObjectType, OdbLookupFlags};
+
+use super::refs::{self, Target};
+use crate::name::{Oid, RefName};
+
+/// What Git refused or could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GitError {
+    /// Nothing there that is a repository.
+    #[error("`{0}` is not a Git repository")]
+    NotFound(String),
+    /// A format that libgit2 cannot work with.
+    #[error("the repository `{path}` uses {feature}, which mledger does not support yet")]
+    Unsupported {
+        /// The repository.
+        path: String,
+        /// The format.
+        feature: &'static str,
+    },
+    /// Owned by somebody else.
+    #[error("the repository `{0}` belongs to another user, so Git does not trust it")]
+    NotOwned(String),
+    /// An object that should be there is not.
+    #[error("object {0} is missing from the repository")]
+    Missing(Oid),
+    /// An object that cannot be read.
+    #[error("object {0} cannot be read")]
+    Corrupt(Oid, #[source] git2::Error),
+    /// An object of another kind than it should be.
+    #[error("object {0} is not a {1}")]
+    Kind(Oid, &'static str),
+    /// An object beyond a limit.
+    #[error("object {oid} has {bytes} bytes, more than the {max} allowed")]
+    TooLarge {
+        /// The object.
+        oid: Oid,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A ref moved while we were about to move it.
+    #[error("{0} moved meanwhile")]
+    RefMoved(RefName),
+    /// A ref that stays locked.
+    #[error("{0} is locked by another process")]
+    RefLocked(RefName),
+    /// Something else, with what was attempted.
+    #[error("could not {0}")]
+    Other(&'static str, #[source] git2::Error),
+    /// A git command that failed.
+    #[error("`git {command}` failed: {message}")]
+    Command {
+        /// The command's words.
+        command: String,
+        /// What it printed.
+        message: String,
+    },
+    /// A file beside the objects that cannot be read or written.
+    #[error("could not access `{path}`")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// The kind of a Git object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Contents.
+    Blob,
+    /// A folder.
+    Tree,
+    /// A commit.
+    Commit,
+    /// An annotated tag.
+    Tag,
+}
+
+impl Kind {
+    fn from_git2(kind: ObjectType) -> Option<Self> {
+        match kind {
+            ObjectType::Blob => Some(Self::Blob),
+            ObjectType::Tree => Some(Self::Tree),
+            ObjectType::Commit => Some(Self::Commit),
+            ObjectType::Tag => Some(Self::Tag),
+            ObjectType::Any => None,
+        }
+    }
+
+    fn to_git2(self) -> ObjectType {
+        match self {
+            Self::Blob => ObjectType::Blob,
+            Self::Tree => ObjectType::Tree,
+            Self::Commit => ObjectType::Commit,
+            Self::Tag => ObjectType::Tag,
+        }
+    }
+
+    /// Git's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Blob => "blob",
+            Self::Tree => "tree",
+            Self::Commit => "commit",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+/// An open repository.
+pub struct Repository {
+    inner: git2::Repository,
+}
+
+fn oid(raw: git2::Oid) -> Oid {
+    raw.as_bytes().try_into().map_or(Oid::from_bytes([0; 20]), Oid::from_bytes)
+}
+
+fn raw(oid: &Oid) -> git2::Oid {
+    git2::Oid::from_bytes(oid.as_bytes()).unwrap_or(git2::Oid::ZERO_SHA1)
+}
+
+impl Repository {
+    /// Opens the repository at `path` (its work tree, its `.git`, or a bare one), and sees the main store only.
+    pub fn open(path: &Path) -> Result<Self, GitError> {
+        git2::Repository::open(path).map(|inner| Self { inner }).map_err(|error| open_error(path, error))
+    }
+
+    /// Opens the repository at `path` like [`Repository::open`]; every object and ref written through this handle has
+    /// reached the disk when the call that writes it returns.
+    ///
+    /// `core.fsyncObjectFiles` does so in libgit2, which looks at it once, when a handle first touches an object: so it
+    /// must be set on a handle that is new. In the repository's own configuration Git would print a deprecation warning
+    /// to every pusher; hence a private file.
+    pub fn open_durable(path: &Path, private_config: &Path) -> Result<Self, GitError> {
+        const TEXT: &str = "[core]\n\tfsyncObjectFiles = true\n";
+        let repository = Self::open(path)?;
+        // A crash may have left the file empty.
+        if !std::fs::read_to_string(private_config).is_ok_and(|text| text == TEXT) {
+            std::fs::write(private_config, TEXT)
+                .map_err(|source| GitError::File { path: private_config.to_owned(), source })?;
+        }
+        let failed = |error| GitError::Other("configure durable writes", error);
+        let mut config = repository.inner.config().map_err(failed)?;
+        config.add_file(private_config, git2::ConfigLevel::App, true).map_err(failed)?;
+        repository.inner.set_config(&config).map_err(failed)?;
+        Ok(repository)
+    }
+
+    /// Opens the repository that holds `path`, from any folder in it.
+    pub fn discover(path: &Path) -> Result<Self, GitError> {
+        git2::Repository::discover(path).map(|inner| Self { inner }).map_err(|error| open_error(path, error))
+    }
+
+    /// Opens what the environment of a hook names, pushed objects in quarantine included. Only for reading.
+    pub fn open_from_env() -> Result<Self, GitError> {
+        let inner = git2::Repository::open_from_env().map_err(|error| open_error(Path::new("."), error))?;
+        Ok(Self { inner })
+    }
+
+    /// Makes a bare repository, or opens the one that is there.
+    pub fn init_bare(path: &Path) -> Result<Self, GitError> {
+        let inner = git2::Repository::init_bare(path).map_err(|error| GitError::Other("make a repository", error))?;
+        Ok(Self { inner })
+    }
+
+    /// The folder with `objects` and `refs`; the common one for a linked work tree.
+    pub fn git_dir(&self) -> &Path {
+        self.inner.commondir()
+    }
+
+    /// The folder with `HEAD` and `MERGE_HEAD`: a linked work tree has one of its own.
+    pub fn own_dir(&self) -> &Path {
+        self.inner.path()
+    }
+
+    /// The root of the work tree, if there is one.
+    pub fn work_dir(&self) -> Option<&Path> {
+        self.inner.workdir()
+    }
+
+    /// Whether the object is there, without another look at the disk for packs that appeared meanwhile.
+    pub fn has(&self, id: &Oid) -> Result<bool, GitError> {
+        Ok(self.odb()?.exists_ext(raw(id), OdbLookupFlags::NO_REFRESH))
+    }
+
+    /// Kind and size in bytes of an object.
+    pub fn header(&self, id: &Oid) -> Result<(Kind, u64), GitError> {
+        let (size, kind) = self.odb()?.read_header(raw(id)).map_err(|error| read_error(*id, error))?;
+        let kind = Kind::from_git2(kind).ok_or(GitError::Kind(*id, "known object"))?;
+        Ok((kind, size as u64))
+    }
+
+    /// An object's bytes, where it is of that kind.
+    pub fn read(&self, id: &Oid, kind: Kind) -> Result<Vec<u8>, GitError> {
+        let odb = self.odb()?;
+        let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
+        if object.kind() == kind.to_git2() { Ok(object.data().to_vec()) } else { Err(GitError::Kind(*id, kind.word())) }
+    }
+
+    /// An object's bytes, where it is of that kind and at most `max` bytes long.
+    pub fn read_limited(&self, id: &Oid, kind: Kind, max: u64) -> Result<Vec<u8>, GitError> {
+        let (_, bytes) = self.header(id)?;
+        if bytes > max { Err(GitError::TooLarge { oid: *id, bytes, max }) } else { self.read(id, kind) }
+    }
+
+    /// Calls `look` with an object's bytes, where it is of that kind and at most `max` bytes long, and makes no copy.
+    pub fn read_with<T>(&self, id: &Oid, kind: Kind, max: u64, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
+        let (_, bytes) = self.header(id)?;
+        if bytes > max {
+            return Err(GitError::TooLarge { oid: *id, bytes, max });
+        }
+        let odb = self.odb()?;
+        let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
+        if object.kind() == kind.to_git2() { Ok(look(object.data())) } else { Err(GitError::Kind(*id, kind.word())) }
+    }
+
+    /// Writes an object and returns its name.
+    pub fn write(&self, kind: Kind, bytes: &[u8]) -> Result<Oid, GitError> {
+        let written = self.odb()?.write(kind.to_git2(), bytes);
+        written.map(oid).map_err(|error| GitError::Other("write an object", error))
+    }
+
+    /// Where a ref stands; none if it does not exist. A symbolic ref is followed.
+    pub fn tip(&self, name: &RefName) -> Result<Option<Oid>, GitError> {
+        match self.inner.refname_to_id(name.as_str()) {
+            Ok(id) => Ok(Some(oid(id))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(GitError::Other("read a ref", error)),
+        }
+    }
+
+    /// Whether a ref points to another ref.
+    pub fn is_symbolic(&self, name: &RefName) -> Result<bool, GitError> {
+        match self.inner.find_reference(name.as_str()) {
+            Ok(reference) => Ok(reference.kind() == Some(git2::ReferenceType::Symbolic)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(GitError::Other("read a ref", error)),
+        }
+    }
+
+    /// Every ref with what it points to, sorted by name; symbolic ones left out.
+    pub fn refs(&self) -> Result<Vec<(String, Oid)>, GitError> {
+        let object = |(name, target)| match target {
+            Target::Object(oid) => Some((name, oid)),
+            Target::Ref(_) => None,
+        };
+        Ok(refs::list(self.git_dir())?.into_iter().filter_map(object).collect())
+    }
+
+    /// Where `HEAD` stands by itself, if it names no ref.
+    pub fn detached_head(&self) -> Result<Option<Oid>, GitError> {
+        let head = self.inner.find_reference("HEAD").map_err(|error| GitError::Other("read HEAD", error))?;
+        Ok(head.target().map(oid))
+    }
+
+    /// Every symbolic ref below `refs/` with the ref that it names, sorted.
+    pub fn symbolic_refs(&self) -> Result<Vec<(String, String)>, GitError> {
+        let symbolic = |(name, target)| match target {
+            Target::Object(_) => None,
+            Target::Ref(to) => Some((name, to)),
+        };
+        Ok(refs::list(self.git_dir())?.into_iter().filter_map(symbolic).collect())
+    }
+
+    /// Moves a ref from `expected` (none: it must not exist) to `new`.
+    pub fn move_ref(&self, name: &RefName, new: &Oid, expected: Option<&Oid>, why: &str) -> Result<(), GitError> {
+        let moved = match expected {
+            Some(old) => self.inner.reference_matching(name.as_str(), raw(new), true, raw(old), why),
+            None => self.inner.reference(name.as_str(), raw(new), false, why),
+        };
+        moved.map(|_| ()).map_err(|error| match error.code() {
+            ErrorCode::Modified | ErrorCode::Exists => GitError::RefMoved(name.clone()),
+            ErrorCode::Locked => GitError::RefLocked(name.clone()),
+            _ => GitError::Other("move a ref", error),
+        })
+    }
+
+    /// Removes a ref, if it is there.
+    pub fn delete_ref(&self, name: &RefName) -> Result<(), GitError> {
+        match self.inner.find_reference(name.as_str()) {
+            Ok(mut reference) => reference.delete().map_err(|error| GitError::Other("remove a ref", error)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(()),
+            Err(error) => Err(GitError::Other("read a ref", error)),
+        }
+    }
+
+    /// The object at `path` in a tree.
+    pub fn entry(&self, tree: &Oid, path: &str) -> Result<Option<Oid>, GitError> {
+        let tree = self.inner.find_tree(raw(tree)).map_err(|error| read_error(*tree, error))?;
+        match tree.get_path(Path::new(path)) {
+            Ok(entry) => Ok(Some(oid(entry.id()))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(GitError::Other("read a tree", error)),
+        }
+    }
+
+    /// The names within the folder at `path` in a tree; none if there is no such folder.
+    pub fn entry_names(&self, tree: &Oid, path: &str) -> Result<Vec<String>, GitError> {
+        let Some(folder) = self.entry(tree, path)? else { return Ok(Vec::new()) };
+        let folder = self.inner.find_tree(raw(&folder)).map_err(|error| read_error(folder, error))?;
+        Ok(folder.iter().map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned()).collect())
+    }
+
+    /// A tree like `base` (none: empty) with the blobs put at their paths and the `removed` paths taken away.
+    pub fn write_tree(&self, base: Option<&Oid>, put: &[(String, Oid)], removed: &[String]) -> Result<Oid, GitError> {
+        let failed = |error| GitError::Other("write a tree", error);
+        let base = base.map_or_else(|| self.write(Kind::Tree, b""), |tree| Ok(*tree))?;
+        let base = self.inner.find_tree(raw(&base)).map_err(|error| read_error(base, error))?;
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        for (path, blob) in put {
+            update.upsert(path.as_str(), raw(blob), git2::FileMode::Blob);
+        }
+        for path in removed {
+            update.remove(path.as_str());
+        }
+        update.create_updated(&self.inner, &base).map(oid).map_err(failed)
+    }
+
+    /// A value of the configuration, as text; none if it is not set.
+    pub fn config(&self, key: &str) -> Result<Option<String>, GitError> {
+        let failed = |error| GitError::Other("read the configuration", error);
+        let config = self.inner.config().and_then(|mut config| config.snapshot()).map_err(failed)?;
+        match config.get_string(key) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Every commit that a ref reaches, parents first, with tree and parents.
+    pub fn history(&self) -> Result<Vec<(Oid, Oid, Vec<Oid>)>, GitError> {
+        let failed = |error| GitError::Other("walk the history", error);
+        let mut walk = self.inner.revwalk().map_err(failed)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE).map_err(failed)?;
+        for (_, tip) in self.refs()? {
+            let object = self.inner.find_object(raw(&tip), None).map_err(|error| read_error(tip, error))?;
+            // A tag may name a blob or a tree; what it should name must be there.
+            match object.peel_to_commit() {
+                Ok(commit) => walk.push(commit.id()).map_err(failed)?,
+                Err(error) if error.code() == ErrorCode::NotFound => return Err(read_error(tip, error)),
+                Err(_) => {}
+            }
+        }
+        walk.map(|id| {
+            let commit = self.inner.find_commit(id.map_err(failed)?).map_err(failed)?;
+            Ok((oid(commit.id()), oid(commit.tree_id()), commit.parent_ids().map(oid).collect()))
+        })
+        .collect()
+    }
+
+    /// A commit's tree and parents as Git sees them: at a shallow boundary there are no parents.
+    pub fn links(&self, id: &Oid) -> Result<(Oid, Vec<Oid>), GitError> {
+        let commit = self.inner.find_commit(raw(id)).map_err(|error| read_error(*id, error))?;
+        Ok((oid(commit.tree_id()), commit.parent_ids().map(oid).collect()))
+    }
+
+    /// Resolves what a person types for a commit: a branch, tag, `HEAD~2`, an abbreviated id.
+    pub fn resolve(&self, spec: &str) -> Option<Oid> {
+        let object = self.inner.revparse_single(spec).ok()?;
+        object.peel_to_commit().ok().map(|commit| oid(commit.id()))
+    }
+
+    /// Whether the repository shares objects with others or hides part of its history: files that change what Git
+    /// shows without changing any object.
+    pub fn oddities(&self) -> Vec<&'static str> {
+        [("info/grafts", "grafts"), ("shallow", "a shallow boundary"), ("objects/info/alternates", "alternates")]
+            .into_iter()
+            .filter(|(file, _)| self.git_dir().join(file).exists())
+            .map(|(_, word)| word)
+            .collect()
+    }
+
+    fn odb(&self) -> Result<git2::Odb<'_>, GitError> {
+        self.inner.odb().map_err(|error| GitError::Other("open the object store", error))
+    }
+}
+
+/// Has every object that is read re-hashed (slow: SHA-1 with collision detection), or not, in this process.
+pub fn verify_hashes_on_read(enabled: bool) {
+    git2::opts::strict_hash_verification(enabled);
+}
+
+fn open_error(path: &Path, error: git2::Error) -> GitError {
+    let name = path.display().to_string();
+    let says = |words: &str| error.message().to_lowercase().contains(words);
+    if says("refstorage") {
+        GitError::Unsupported { path: name, feature: "the reftable format for refs" }
+    } else if says("objectformat") || says("sha256") || says("object format") {
+        GitError::Unsupported { path: name, feature: "SHA-256 object names" }
+    } else if error.code() == ErrorCode::Owner {
+        GitError::NotOwned(name)
+    } else if error.code() == ErrorCode::NotFound {
+        GitError::NotFound(name)
+    } else {
+        GitError::Other("open the repository", error)
+    }
+}
+
+fn read_error(id: Oid, error: git2::Error) -> GitError {
+    if error.code() == ErrorCode::NotFound { GitError::Missing(id) } else { GitError::Corrupt(id, error) }
+}
