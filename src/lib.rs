@@ -19,3 +19,4 @@ pub mod evidence;
 pub mod consent;
 
 pub mod git;
+pub mod ledger;

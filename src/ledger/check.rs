@@ -1,0 +1,270 @@
+//! What can be checked of one leaf by itself: form, digests, signatures. Costs nearly all of a verification, and runs
+//! on all cores.
+
+use std::collections::BTreeSet;
+
+use super::read::{Log, ReadError};
+use crate::digest::{Digest, git_oid, leaf_hash, sha256};
+use crate::entry::field::Field;
+use crate::entry::leaf::{self, Leaf, parse_paths};
+use crate::evidence::{self, Evidence};
+use crate::identity::batch::{self, Item};
+use crate::identity::key::KeyId;
+use crate::identity::sshsig::{NAMESPACE_GIT, SshSig};
+use crate::model::manifest::Manifest;
+use crate::name::{ActorId, Oid, RepoPath};
+use crate::object::certificate::{self, Certificate, Command};
+use crate::object::commit::{Commit, signed_payload};
+use crate::policy::facts::Signature;
+
+/// A leaf after these checks.
+pub struct Checked {
+    /// Its leaf hash.
+    pub hash: Digest,
+    /// What it says, or why it says nothing.
+    pub content: Result<Content, String>,
+}
+
+/// What a leaf says.
+pub enum Content {
+    /// A commit, with everything big taken out.
+    Commit(Box<CheckedCommit>),
+    /// A push, with its certificate looked at.
+    Push(Box<CheckedPush>),
+    /// Any other leaf.
+    Other(Leaf),
+}
+
+/// A commit leaf whose parts agree with one another.
+pub struct CheckedCommit {
+    /// Whose key signed it, by the leaf.
+    pub actor: ActorId,
+    /// What it shows.
+    pub evidence: Evidence,
+    /// Its name.
+    pub oid: Oid,
+    /// Its parents.
+    pub parents: Vec<Oid>,
+    /// When it was recorded.
+    pub time: crate::clock::Timestamp,
+}
+
+/// A push leaf.
+pub struct CheckedPush {
+    /// What it says.
+    pub push: leaf::Push,
+    /// What its certificate says, or why that does not count; none where it has no certificate.
+    pub certificate: Option<Result<CheckedCertificate, String>>,
+}
+
+/// A push certificate whose signature verifies.
+pub struct CheckedCertificate {
+    /// What it moves.
+    pub commands: Vec<Command>,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// The key that signed it.
+    pub key: KeyId,
+}
+
+/// Checks leaves together: their signatures cost less that way.
+pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
+    let mut parsed: Vec<(Digest, Result<Parsed, String>)> =
+        leaves.iter().map(|leaf| (leaf_hash(leaf.as_ref()), parse(log, leaf.as_ref()))).collect();
+    let mut good = verify_signatures(&parsed).into_iter();
+    let mut next_is_good = || good.next().unwrap_or(false);
+    parsed
+        .drain(..)
+        .map(|(hash, parsed)| {
+            let content = parsed.and_then(|parsed| match parsed {
+                Parsed::Other(leaf) => Ok(Content::Other(*leaf)),
+                Parsed::Commit(commit) => commit.finish(next_is_good()).map(|commit| Content::Commit(Box::new(commit))),
+                Parsed::Push(push) => Ok(Content::Push(Box::new(push.finish(&mut next_is_good)))),
+            });
+            Checked { hash, content }
+        })
+        .collect()
+}
+
+/// Checks one leaf.
+pub fn check_one(log: &Log<'_>, bytes: &[u8]) -> Checked {
+    check_all(log, &[bytes])
+        .pop()
+        .unwrap_or(Checked { hash: leaf_hash(bytes), content: Err("nothing to check".to_owned()) })
+}
+
+enum Parsed {
+    Commit(Box<ParsedCommit>),
+    Push(Box<ParsedPush>),
+    Other(Box<Leaf>),
+}
+
+/// A commit leaf whose signature is not verified yet.
+struct ParsedCommit {
+    leaf: leaf::Commit,
+    commit: Commit,
+    manifest: Manifest,
+    own: Option<Vec<RepoPath>>,
+    signed: Signed,
+}
+
+/// A push leaf whose certificate is not verified yet.
+struct ParsedPush {
+    push: leaf::Push,
+    certificate: Option<Result<ParsedCertificate, String>>,
+}
+
+struct ParsedCertificate {
+    commands: Vec<Command>,
+    digest: Digest,
+    signed: Signed,
+}
+
+/// A signature and the bytes that it is over.
+struct Signed {
+    bytes: Vec<u8>,
+    signature: SshSig,
+}
+
+impl Signed {
+    fn parse(armour: &str, message: &[u8]) -> Result<Self, String> {
+        let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).map_err(|error| chain(&error))?;
+        Ok(Self { bytes: signature.signed_data(message), signature })
+    }
+
+    fn item(&self) -> Item<'_> {
+        Item { key: self.signature.key().ed25519(), message: &self.bytes, signature: self.signature.signature() }
+    }
+}
+
+impl Parsed {
+    fn signed(&self) -> Option<&Signed> {
+        match self {
+            Self::Commit(commit) => Some(&commit.signed),
+            Self::Push(push) => push.certificate.as_ref()?.as_ref().ok().map(|certificate| &certificate.signed),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+fn verify_signatures(parsed: &[(Digest, Result<Parsed, String>)]) -> Vec<bool> {
+    let signed = parsed.iter().filter_map(|(_, parsed)| parsed.as_ref().ok()?.signed());
+    batch::verify_all(&signed.map(Signed::item).collect::<Vec<_>>())
+}
+
+fn parse(log: &Log<'_>, bytes: &[u8]) -> Result<Parsed, String> {
+    let leaf = Leaf::parse(bytes).map_err(|error| chain(&error))?;
+    if let Leaf::Commit(leaf) = leaf {
+        return parse_commit(log, *leaf).map(|commit| Parsed::Commit(Box::new(commit)));
+    }
+    for name in leaf.blob_names() {
+        let blob = log.blob(&name).map_err(|error| chain(&error))?;
+        if sha256(&blob) != name.sha256 {
+            return Err(format!("the contents under `{}` are not those that the entry names", name.sha256));
+        }
+    }
+    match leaf {
+        Leaf::Push(push) => {
+            let certificate = push.certificate.as_ref().map(|field| parse_certificate(log, field));
+            Ok(Parsed::Push(Box::new(ParsedPush { push: *push, certificate })))
+        }
+        other => Ok(Parsed::Other(Box::new(other))),
+    }
+}
+
+fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, String> {
+    let bytes = log.field_bytes(field).map_err(|error| chain(&error))?;
+    let parsed = Certificate::parse(&bytes).map_err(|error| chain(&error))?;
+    let signed = Signed::parse(&parsed.signature, certificate::signed_payload(&bytes))?;
+    Ok(ParsedCertificate { commands: parsed.commands, digest: sha256(&bytes), signed })
+}
+
+fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, String> {
+    let text = |field: &Field| field.read_text(|name| log.blob(name)).map_err(|error: ReadError| chain(&error));
+    let raw: Vec<u8> = leaf.object.read_bytes(|name| log.blob(name)).map_err(|error: ReadError| chain(&error))?;
+    if git_oid("commit", &raw) != leaf.oid {
+        return Err(format!("its commit object is not {}", leaf.oid));
+    }
+    let commit = Commit::parse(&raw).map_err(|error| chain(&error))?;
+    let manifest = Manifest::parse(text(&leaf.manifest)?.as_bytes()).map_err(|error| chain(&error))?;
+    let listed: Vec<Option<Oid>> = manifest.parents().iter().map(|parent| parent.parent).collect();
+    let real: Vec<Option<Oid>> = commit.parents.iter().copied().map(Some).collect();
+    if listed != real && !(real.is_empty() && listed == [None]) {
+        return Err("its manifest is about other parents than the commit has".to_owned());
+    }
+    let own = leaf.own.as_ref().map(text).transpose()?;
+    let own = own.map(|own| parse_paths(&own).ok_or("its list of a merge's own paths is damaged")).transpose()?;
+    check_own(&manifest, own.as_deref())?;
+    let armour = commit.signature.as_deref().ok_or("its commit is not signed")?;
+    let signed = Signed::parse(armour, &signed_payload(&raw))?;
+    let signer = signed.signature.key().id();
+    if *signer != leaf.key {
+        return Err(format!("its commit is signed by {signer}, not by {}", leaf.key));
+    }
+    Ok(ParsedCommit { leaf, commit, manifest, own, signed })
+}
+
+/// A list of own paths stands for a merge only, where it hides what a parent explains. What differs from both parents
+/// no parent explains; and of three parents none does.
+fn check_own(manifest: &Manifest, own: Option<&[RepoPath]>) -> Result<(), String> {
+    let mut changed = manifest.parents().iter().map(|parent| parent.lines.iter().map(|line| &line.path).collect());
+    let (first, second, more): (BTreeSet<&RepoPath>, Option<BTreeSet<&RepoPath>>, BTreeSet<&RepoPath>) =
+        (changed.next().unwrap_or_default(), changed.next(), changed.flat_map(BTreeSet::into_iter).collect());
+    let unexplained: BTreeSet<&RepoPath> = match (&second, manifest.parents().len()) {
+        (None, _) => return own.map_or(Ok(()), |_| Err("it is no merge, and lists a merge's own paths".to_owned())),
+        (Some(second), 2) => first.intersection(second).copied().collect(),
+        (Some(second), _) => first.into_iter().chain(second.iter().copied()).chain(more).collect(),
+    };
+    let own: BTreeSet<&RepoPath> = own.ok_or("its list of a merge's own paths is missing")?.iter().collect();
+    let hidden = unexplained.difference(&own).next();
+    hidden
+        .map_or(Ok(()), |path| Err(format!("its list of a merge's own paths lacks `{path}`, which no parent explains")))
+}
+
+impl ParsedCommit {
+    fn finish(self, valid: bool) -> Result<CheckedCommit, String> {
+        if !valid {
+            return Err(format!("the signature of its commit {} does not verify", self.leaf.oid));
+        }
+        let key: KeyId = self.leaf.key;
+        let evidence = evidence::assemble(&self.commit, &self.manifest, self.own.as_deref(), Signature::Valid { key });
+        Ok(CheckedCommit {
+            actor: self.leaf.actor,
+            evidence,
+            oid: self.leaf.oid,
+            parents: self.commit.parents,
+            time: self.leaf.time,
+        })
+    }
+}
+
+impl ParsedPush {
+    /// `valid` tells of the next signature; it is asked only where there is one.
+    fn finish(self, valid: impl FnOnce() -> bool) -> CheckedPush {
+        let certificate = self.certificate.map(|parsed| {
+            let ParsedCertificate { commands, digest, signed } = parsed?;
+            let key = signed.signature.key().id().clone();
+            if valid() {
+                Ok(CheckedCertificate { commands, digest, key })
+            } else {
+                Err(format!("the signature of its push certificate does not verify with {key}"))
+            }
+        });
+        CheckedPush { push: self.push, certificate }
+    }
+}
+
+/// An error with all its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}

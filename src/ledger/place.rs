@@ -1,0 +1,147 @@
+//! The files that stand beside a ledger, in the repository's folder `mledger/`.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long an append waits for another to finish; beyond it a push is denied rather than left hanging.
+pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// A file that cannot be read or written, or a lock that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// A file that cannot be read or written.
+    #[error("could not {what} `{path}`")]
+    File {
+        /// What was attempted.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Somebody else holds the lock.
+    #[error("another process has held the ledger's lock `{0}` for 30 seconds")]
+    Locked(PathBuf),
+}
+
+/// The folder `mledger/` of a repository.
+#[derive(Clone, Debug)]
+pub struct Place(PathBuf);
+
+/// The lock that is held around an append; freed when dropped, also by the kernel when the process dies.
+pub struct Lock {
+    _file: File,
+}
+
+impl Place {
+    /// The folder within a repository's Git folder.
+    pub fn in_repository(git_dir: &Path) -> Self {
+        Self(git_dir.join("mledger"))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes the folder, for its owner only.
+    pub fn create(&self) -> Result<(), PlaceError> {
+        fs::create_dir_all(&self.0).map_err(|source| error("make", &self.0, source))?;
+        sync_folder(&self.0).map_err(|source| error("sync", &self.0, source))
+    }
+
+    /// Takes the append lock, waiting for it at most [`LOCK_WAIT_MAX`].
+    pub fn lock(&self) -> Result<Lock, PlaceError> {
+        let path = self.file("lock");
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(|source| error("open", &path, source))?;
+        let begin = Instant::now();
+        let mut pause = Duration::from_micros(200);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < LOCK_WAIT_MAX => std::thread::sleep(pause),
+                Err(TryLockError::WouldBlock) => return Err(PlaceError::Locked(path)),
+                Err(TryLockError::Error(source)) => return Err(error("lock", &path, source)),
+            }
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+
+    /// Reads a text file; none if it is not there.
+    pub fn read(&self, name: &str) -> Result<Option<String>, PlaceError> {
+        let path = self.file(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(error("read", &path, source)),
+        }
+    }
+
+    /// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain
+    /// once this returns.
+    pub fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), PlaceError> {
+        let path = self.file(name);
+        let fresh = self.file(&format!("{name}.new"));
+        let written = open_private(&fresh, mode)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&fresh, &path))
+            .and_then(|()| sync_folder(&self.0));
+        written.map_err(|source| error("write", &path, source))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, name: &str) -> Result<(), PlaceError> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(error("remove", &path, source)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn error(what: &'static str, path: &Path, source: std::io::Error) -> PlaceError {
+    PlaceError::File { what, path: path.to_owned(), source }
+}
+
+fn open_private(path: &Path, mode: u32) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options.open(path)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_replaced_whole_and_locks_exclude() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::in_repository(folder.path());
+        place.create().unwrap();
+        assert_eq!(place.read("vkey").unwrap(), None);
+        place.write("vkey", "one", 0o600).unwrap();
+        place.write("vkey", "two", 0o600).unwrap();
+        assert_eq!(place.read("vkey").unwrap().as_deref(), Some("two"));
+        let held = place.lock().unwrap();
+        assert!(matches!(File::open(place.file("lock")).unwrap().try_lock(), Err(TryLockError::WouldBlock)));
+        drop(held);
+        place.lock().unwrap();
+    }
+}

@@ -1,0 +1,594 @@
+//! Replaying a ledger: every entry in order, every decision made again from what the ledger itself holds.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
+
+use super::check::{CheckedCertificate, CheckedCommit, CheckedPush, Content, chain, check_one};
+use super::graph::CommitGraph;
+use super::read::{Log, ReadError};
+use super::verify::Problem;
+use crate::clock::Timestamp;
+use crate::consent::{self, Known};
+use crate::digest::{Digest, sha256};
+use crate::entry::leaf::{Genesis, Landed, Leaf, PolicyChange, Push, State, Update, Verdict, parse_paths};
+use crate::history::{self, Graph};
+use crate::name::{Oid, Origin, RefName, RepoPath};
+use crate::object::message::LogHead;
+use crate::policy::Policy;
+use crate::policy::change::Owners;
+use crate::policy::decide::{DECIDER, decide, decide_in_full};
+use crate::policy::facts::{self, Facts, LogTrailer, Move, Pusher, Scope};
+use crate::policy::reason::Decision;
+use crate::tlog::hashes::MemoryHashes;
+use crate::tlog::tree;
+
+/// What stands at one moment of the replay.
+pub struct Replay<'a> {
+    log: &'a Log<'a>,
+    /// The tree so far.
+    pub hashes: MemoryHashes,
+    /// Where landed pushes put the refs.
+    pub tips: BTreeMap<RefName, Oid>,
+    /// Authorised pushes not settled yet.
+    pub open: BTreeMap<u64, Vec<Update>>,
+    /// What was found wrong.
+    pub problems: Vec<Problem>,
+    /// Tally of decisions.
+    pub counts: Counts,
+    graph: CommitGraph,
+    origin: Option<Origin>,
+    /// The one source of logins that counts.
+    login: Option<String>,
+    policy: Option<InForce>,
+    owners: Owners,
+    /// SHA-256 of the statements that took effect.
+    used: BTreeSet<Digest>,
+    /// Commit leaves since the last push: they belong to the next.
+    pending: BTreeMap<Oid, CheckedCommit>,
+    pending_first: u64,
+    /// Those of them that the baseline holds: known before, so no news to a new ref.
+    promoted: BTreeSet<Oid>,
+    certificates: HashSet<Digest>,
+    time: Option<Timestamp>,
+    /// Roots by size that log trailers named, since many name the same.
+    roots: BTreeMap<u64, Digest>,
+    /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
+    watched: BTreeMap<RefName, BTreeMap<Oid, bool>>,
+}
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Pushes accepted.
+    pub accepted: u64,
+    /// Pushes denied.
+    pub denied: u64,
+    /// Decisions made again with the same result.
+    pub replayed: u64,
+    /// Signatures of actors that verified.
+    pub signatures: u64,
+}
+
+struct InForce {
+    entry: u64,
+    digest: Digest,
+    policy: Rc<Policy>,
+}
+
+/// The most roots kept; beyond it they are computed again.
+const ROOTS_MAX: usize = 1024;
+
+impl<'a> Replay<'a> {
+    /// Begins before the first entry. `watched` are tips of refs to look out for.
+    pub fn new(log: &'a Log<'a>, watched: BTreeMap<RefName, BTreeMap<Oid, bool>>) -> Self {
+        Self {
+            log,
+            hashes: MemoryHashes::default(),
+            tips: BTreeMap::new(),
+            open: BTreeMap::new(),
+            problems: Vec::new(),
+            counts: Counts::default(),
+            graph: CommitGraph::default(),
+            origin: None,
+            login: None,
+            policy: None,
+            owners: Owners::default(),
+            used: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            pending_first: 0,
+            promoted: BTreeSet::new(),
+            certificates: HashSet::new(),
+            time: None,
+            roots: BTreeMap::new(),
+            watched,
+        }
+    }
+
+    /// The index of the next entry.
+    pub fn size(&self) -> u64 {
+        self.hashes.size()
+    }
+
+    /// SHA-256 of the policy text in force.
+    pub fn policy_digest(&self) -> Option<Digest> {
+        self.policy.as_ref().map(|in_force| in_force.digest)
+    }
+
+    /// Whether the ledger ever put the ref there.
+    pub fn ever_put(&self, name: &RefName, tip: &Oid) -> bool {
+        self.watched.get(name).and_then(|tips| tips.get(tip)).copied().unwrap_or(false)
+    }
+
+    /// Takes the next entry.
+    pub fn take(&mut self, hash: Digest, content: Result<Content, String>) {
+        let index = self.size();
+        match content {
+            Err(why) => self.problem("entry", index, why),
+            Ok(content) => {
+                let time = match &content {
+                    Content::Commit(commit) => commit.time,
+                    Content::Push(checked) => checked.push.time,
+                    Content::Other(leaf) => leaf.time(),
+                };
+                if self.time.is_some_and(|before| time < before) {
+                    self.problem("time", index, format!("its time {time} is before the entry before it"));
+                }
+                self.time = self.time.max(Some(time));
+                self.apply(index, content);
+            }
+        }
+        self.hashes.append(hash);
+    }
+
+    fn apply(&mut self, index: u64, content: Content) {
+        if (index == 0) != matches!(content, Content::Other(Leaf::Genesis(_))) {
+            self.problem("genesis", index, "a ledger has one genesis entry, and it comes first".to_owned());
+            return;
+        }
+        let done = match content {
+            Content::Commit(commit) => self.commit(index, *commit),
+            Content::Other(Leaf::Genesis(genesis)) => self.genesis(index, &genesis),
+            Content::Other(Leaf::Policy(change)) => self.policy_change(index, &change),
+            Content::Push(checked) => self.push(index, *checked),
+            Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
+            // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
+            Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
+        };
+        if let Err(Flaw { code, message }) = done {
+            self.problem(code, index, message);
+        }
+    }
+
+    fn problem(&mut self, code: &'static str, index: u64, message: String) {
+        self.problems.push(Problem { code, index: Some(index), refname: None, message });
+    }
+
+    fn genesis(&mut self, index: u64, genesis: &Genesis) -> Result<(), Flaw> {
+        let text = self.log.field_text(&genesis.baseline.commits)?;
+        for line in text.lines() {
+            let (oid, _, parents) =
+                parse_baseline_commit(line).ok_or_else(|| Flaw::new("genesis", "a line of its baseline is damaged"))?;
+            self.graph.add(oid, &parents, None).map_err(|error| Flaw::new("genesis", &error.to_string()))?;
+        }
+        for line in self.log.field_text(&genesis.baseline.refs)?.lines() {
+            let (tip, name) =
+                parse_baseline_ref(line).ok_or_else(|| Flaw::new("genesis", "a line of its baseline is damaged"))?;
+            self.set_tip(&name, Some(tip));
+        }
+        if genesis.vkey != self.log.vkey().to_string() {
+            return Err(Flaw::new("key", &format!("it names the key {}, not {}", genesis.vkey, self.log.vkey())));
+        }
+        let origin = self.log.head().checkpoint.origin();
+        if genesis.origin != *origin {
+            return Err(Flaw::new("origin", &format!("it begins the ledger {}, not {origin}", genesis.origin)));
+        }
+        self.origin = Some(genesis.origin.clone());
+        self.login.clone_from(&genesis.login);
+        let text = self.log.field_text(&genesis.policy)?;
+        let policy = Policy::parse(&text).map_err(|_| Flaw::new("policy", "its policy has mistakes"))?;
+        self.owners.merge(&policy).map_err(|_| Flaw::new("policy", "its policy gives one key to two actors"))?;
+        self.policy = Some(InForce { entry: index, digest: sha256(text.as_bytes()), policy: Rc::new(policy) });
+        Ok(())
+    }
+
+    fn policy_change(&mut self, index: u64, change: &PolicyChange) -> Result<(), Flaw> {
+        let (Some(in_force), Some(origin)) = (&self.policy, &self.origin) else { return Err(Flaw::no_genesis()) };
+        let known = Known {
+            policy: &in_force.policy,
+            digest: in_force.digest,
+            origin,
+            owners: &self.owners,
+            time: change.time,
+            used: &self.used,
+        };
+        let [envelope] = change.statements.as_slice() else {
+            return Err(Flaw::new("policy", "it does not hold exactly the statements that signed it"));
+        };
+        let envelope = self.log.field_text(envelope)?;
+        let stated =
+            consent::check(&known, envelope.as_bytes()).map_err(|error| Flaw::new("policy", &chain(&error)))?;
+        if stated.statement.new != change.digest || stated.text != self.log.field_text(&change.policy)? {
+            return Err(Flaw::new("policy", "its policy is not the one that was signed"));
+        }
+        self.counts.signatures += 1;
+        self.owners = stated.owners;
+        self.used.insert(stated.statement_digest);
+        self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
+        Ok(())
+    }
+
+    fn commit(&mut self, index: u64, mut commit: CheckedCommit) -> Result<(), Flaw> {
+        self.counts.signatures += 1;
+        self.judge_log(&mut commit);
+        if self.pending.is_empty() {
+            self.pending_first = index;
+        }
+        let oid = commit.oid;
+        let recorded = self.graph.leaf(&oid);
+        let added = self.graph.add(oid, &commit.parents, Some(index));
+        self.pending.insert(oid, commit);
+        match (added, recorded) {
+            (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
+            (_, Some(entry)) => Err(Flaw::new("graph", &format!("its commit has an entry already: {entry}"))),
+            (Ok(new), None) => {
+                if !new {
+                    self.promoted.insert(oid);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn judge_log(&mut self, commit: &mut CheckedCommit) {
+        if let Some(seen) = commit.evidence.log.take()
+            && self.origin.as_ref() == Some(&seen.origin)
+        {
+            let holds = self.root_at(&seen) == Some(seen.root);
+            commit.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
+        }
+    }
+
+    fn root_at(&mut self, seen: &LogHead) -> Option<Digest> {
+        if let Some(root) = self.roots.get(&seen.size) {
+            return Some(*root);
+        }
+        if seen.size > self.size() {
+            return None;
+        }
+        let root = tree::root(&self.hashes, seen.size).ok()?;
+        if self.roots.len() >= ROOTS_MAX {
+            self.roots.clear();
+        }
+        self.roots.insert(seen.size, root);
+        Some(root)
+    }
+
+    fn push(&mut self, index: u64, checked: CheckedPush) -> Result<(), Flaw> {
+        let pending = std::mem::take(&mut self.pending);
+        let done = self.decided(index, checked, pending);
+        self.promoted.clear();
+        done
+    }
+
+    fn decided(&mut self, index: u64, checked: CheckedPush, pending: BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
+        let CheckedPush { push, certificate } = checked;
+        let (entry, policy) = match &self.policy {
+            Some(in_force) => (in_force.entry, Rc::clone(&in_force.policy)),
+            None => return Err(Flaw::no_genesis()),
+        };
+        if push.policy != entry {
+            return Err(Flaw::new(
+                "decision",
+                &format!("it was decided by entry {}, but entry {entry} was in force", push.policy),
+            ));
+        }
+        if push.decider != DECIDER {
+            return Err(Flaw::new(
+                "decision",
+                &format!("it was decided by version {} of the rules, which this program does not have", push.decider),
+            ));
+        }
+        self.login(&push.pusher)?;
+        match push.decision {
+            Verdict::Denied => self.denied(&policy, &push, pending.len()),
+            Verdict::Accepted => self.accepted(index, &policy, &push, certificate, pending),
+        }
+    }
+
+    /// A login is believed only from the source that the ledger began with.
+    fn login(&self, pusher: &Pusher) -> Result<(), Flaw> {
+        let Pusher::Login { login } = pusher else { return Ok(()) };
+        let source = login.split_once(':').map(|(source, _)| source);
+        if source.is_some() && source == self.login.as_deref() {
+            return Ok(());
+        }
+        let why = format!("its pusher is known by `{login}`, a source that the genesis entry does not name");
+        Err(Flaw::new("decision", &why))
+    }
+
+    /// What is still owed after the last entry.
+    pub fn finish(&mut self) {
+        if let Some(oid) = self.pending.keys().next() {
+            let message = format!("commit {oid} is recorded, but no push follows that brought it");
+            self.problem("decision", self.pending_first, message);
+        }
+    }
+
+    fn denied(&mut self, policy: &Policy, push: &Push, stray: usize) -> Result<(), Flaw> {
+        self.counts.denied += 1;
+        if stray > 0 {
+            return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
+        }
+        let facts = push.facts.as_ref().ok_or_else(|| Flaw::new("decision", "it is a denial without facts"))?;
+        if facts.time != push.time || facts.pusher != push.pusher {
+            return Err(Flaw::new("decision", "its facts are of another moment or pusher"));
+        }
+        let decision = decide_in_full(policy, facts);
+        let same = |reason| decision.reasons.contains(reason);
+        if decision.accepted || push.reasons.is_empty() || !push.reasons.iter().all(same) {
+            return Err(Flaw::new("decision", "its facts do not lead to the denial that it states"));
+        }
+        self.counts.replayed += 1;
+        Ok(())
+    }
+
+    fn accepted(
+        &mut self,
+        index: u64,
+        policy: &Policy,
+        push: &Push,
+        certificate: Option<Result<CheckedCertificate, String>>,
+        mut pending: BTreeMap<Oid, CheckedCommit>,
+    ) -> Result<(), Flaw> {
+        self.counts.accepted += 1;
+        self.open.insert(index, push.updates.clone());
+        let first = if pending.is_empty() { index } else { self.pending_first };
+        if push.commits.count != pending.len() as u64
+            || push.commits.first != first
+            || first + push.commits.count != index
+        {
+            return Err(Flaw::new("decision", "its commit entries do not stand right before it"));
+        }
+        self.certificate(push, certificate)?;
+        let mut commits: BTreeMap<Oid, facts::Commit> = BTreeMap::new();
+        let mut updates = Vec::new();
+        for update in &push.updates {
+            updates.push(self.update(policy, update, &mut pending, &mut commits)?);
+        }
+        if let Some(oid) = pending.keys().find(|oid| !commits.contains_key(*oid)) {
+            return Err(Flaw::new("decision", &format!("commit {oid} was recorded with it but enters no ref")));
+        }
+        let facts = Facts { commits, pusher: push.pusher.clone(), time: push.time, totals: None, updates };
+        let decision = decide(policy, &facts);
+        self.compare(push, &decision, &pending)
+    }
+
+    fn compare(
+        &mut self,
+        push: &Push,
+        decision: &Decision,
+        pending: &BTreeMap<Oid, CheckedCommit>,
+    ) -> Result<(), Flaw> {
+        if !decision.accepted {
+            let codes: BTreeSet<String> = decision.reasons.iter().map(|reason| reason.code.to_string()).collect();
+            let codes: Vec<String> = codes.into_iter().collect();
+            return Err(Flaw::new(
+                "decision",
+                &format!("the policy in force denies what it accepts: {}", codes.join(", ")),
+            ));
+        }
+        if decision.reasons != push.reasons || decision.pusher != push.actor {
+            return Err(Flaw::new("decision", "it was accepted for other reasons than it states"));
+        }
+        for (oid, commit) in pending {
+            if decision.signers.get(oid) != Some(&commit.actor) {
+                return Err(Flaw::new("decision", &format!("commit {oid} is not by {}", commit.actor)));
+            }
+        }
+        self.counts.replayed += 1;
+        Ok(())
+    }
+
+    fn certificate(
+        &mut self,
+        push: &Push,
+        certificate: Option<Result<CheckedCertificate, String>>,
+    ) -> Result<(), Flaw> {
+        let flaw = |why: &str| Flaw::new("certificate", why);
+        let (key, certificate) = match (&push.pusher, certificate) {
+            (Pusher::Certificate { key }, Some(certificate)) => (key, certificate.map_err(|why| flaw(&why))?),
+            (Pusher::Certificate { .. }, None) => return Err(flaw("its push certificate is missing")),
+            (_, Some(_)) => return Err(flaw("it has a push certificate that names nobody")),
+            (_, None) => return Ok(()),
+        };
+        if certificate.key != *key {
+            return Err(flaw("its push certificate is signed by another key"));
+        }
+        let named = certificate.commands.iter().map(|command| (&command.old, &command.new, &command.refname));
+        if !named.eq(push.updates.iter().map(|update| (&update.old, &update.new, &update.refname))) {
+            return Err(flaw("its push certificate names other refs or commits"));
+        }
+        if !self.certificates.insert(certificate.digest) {
+            return Err(flaw("its push certificate was used before"));
+        }
+        self.counts.signatures += 1;
+        Ok(())
+    }
+
+    /// The facts of one update, from the graph and the leaves.
+    fn update(
+        &self,
+        policy: &Policy,
+        update: &Update,
+        pending: &mut BTreeMap<Oid, CheckedCommit>,
+        commits: &mut BTreeMap<Oid, facts::Commit>,
+    ) -> Result<facts::Update, Flaw> {
+        let name = &update.refname;
+        if self.tips.get(name) != update.old.as_ref() {
+            return Err(Flaw::new("decision", &format!("{name} did not stand where it says it did")));
+        }
+        let mut derived = facts::Update {
+            entering: Vec::new(),
+            extra: self.extra(update)?,
+            action: update.action,
+            new: update.new,
+            old: update.old,
+            problem: None,
+            refname: name.clone(),
+            scopes: BTreeMap::new(),
+        };
+        match (update.old, update.new) {
+            (Some(_), None) => derived.action = Move::Delete,
+            (Some(old), Some(new)) => {
+                let found = history::difference(&self.graph, &[new], &[old]).map_err(|error| Flaw::graph(&error))?;
+                derived.action = if found.meeting.contains(&old) { Move::Update } else { Move::Rewrite };
+                derived.entering = found.entering;
+            }
+            (None, Some(new)) => {
+                derived.action = Move::Create;
+                derived.entering = self.pending_reach(new, pending)?;
+                derived.scopes = self.scopes(policy, name, new)?;
+            }
+            (None, None) => {}
+        }
+        if derived.action != update.action {
+            return Err(Flaw::new("decision", &format!("the move of {name} is not what it says it is")));
+        }
+        let scoped = derived.scopes.values().flat_map(|scope| &scope.commits);
+        for oid in derived.entering.iter().chain(scoped) {
+            if !commits.contains_key(oid) {
+                commits.insert(*oid, self.facts_of(oid, pending)?);
+            }
+        }
+        Ok(derived)
+    }
+
+    fn extra(&self, update: &Update) -> Result<Vec<RepoPath>, Flaw> {
+        let Some(field) = &update.extra else { return Ok(Vec::new()) };
+        let text = self.log.field_text(field)?;
+        parse_paths(&text).ok_or_else(|| Flaw::new("decision", "its list of further paths is damaged"))
+    }
+
+    /// The commits of this push that `tip` reaches, in the order the gate had them.
+    fn pending_reach(&self, tip: Oid, pending: &BTreeMap<Oid, CheckedCommit>) -> Result<Vec<Oid>, Flaw> {
+        let (mut reached, mut todo) = (BTreeSet::new(), vec![tip]);
+        while let Some(oid) = todo.pop() {
+            let Some(commit) = pending.get(&oid).filter(|_| !self.promoted.contains(&oid)) else {
+                if !self.graph.contains(&oid) {
+                    return Err(Flaw::graph(&history::UnknownCommit(oid)));
+                }
+                continue;
+            };
+            if reached.insert((self.graph.node(&oid).map_err(|error| Flaw::graph(&error))?.generation, oid)) {
+                todo.extend(&commit.parents);
+            }
+        }
+        Ok(reached.into_iter().map(|(_, oid)| oid).collect())
+    }
+
+    fn scopes(&self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
+        let mut scopes = BTreeMap::new();
+        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(name)) {
+            let tips = self.tips.iter().filter(|(name, tip)| rule.refs.touches(name) && self.graph.contains(tip));
+            let guarded: Vec<Oid> = tips.map(|(_, tip)| *tip).collect();
+            let entering =
+                history::difference(&self.graph, &[new], &guarded).map_err(|error| Flaw::graph(&error))?.entering;
+            let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
+            let entered = entering.len();
+            let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
+            let every_path = guarded.is_empty() || commits.len() < entered;
+            scopes.insert(rule.name.clone(), Scope { commits, every_path });
+        }
+        Ok(scopes)
+    }
+
+    fn facts_of(&self, oid: &Oid, pending: &BTreeMap<Oid, CheckedCommit>) -> Result<facts::Commit, Flaw> {
+        if let Some(commit) = pending.get(oid) {
+            return Ok(commit.evidence.facts.clone());
+        }
+        let lost = || Flaw::new("decision", &format!("commit {oid} enters a ref but has no entry"));
+        let entry = self.graph.leaf(oid).ok_or_else(lost)?;
+        let bytes = self.log.leaf_bytes(entry)?;
+        let Ok(Content::Commit(mut commit)) = check_one(self.log, &bytes).content else { return Err(lost()) };
+        if let (Some(seen), Some(origin)) = (commit.evidence.log.take(), &self.origin)
+            && seen.origin == *origin
+        {
+            let holds =
+                seen.size <= self.size() && tree::root(&self.hashes, seen.size).is_ok_and(|root| root == seen.root);
+            commit.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
+        }
+        Ok(commit.evidence.facts)
+    }
+
+    fn landed(&mut self, landed: &Landed) -> Result<(), Flaw> {
+        let flaw = |why: &str| Flaw::new("landed", why);
+        for settled in &landed.updates {
+            let open = self.open.get_mut(&landed.push).ok_or_else(|| flaw("it settles a push that is not open"))?;
+            let at = open.iter().position(|update| update.refname == settled.refname);
+            let update = open.remove(at.ok_or_else(|| flaw("it settles a ref that its push does not name"))?);
+            if open.is_empty() {
+                self.open.remove(&landed.push);
+            }
+            if settled.state == State::Landed {
+                if self.tips.get(&update.refname) != update.old.as_ref() {
+                    return Err(flaw(&format!("{} could not land there from where it stood", update.refname)));
+                }
+                self.set_tip(&update.refname, update.new);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {
+        match tip {
+            Some(tip) => {
+                if let Some(seen) = self.watched.get_mut(name).and_then(|tips| tips.get_mut(&tip)) {
+                    *seen = true;
+                }
+                self.tips.insert(name.clone(), tip);
+            }
+            None => {
+                self.tips.remove(name);
+            }
+        }
+    }
+}
+
+/// What is wrong with one entry.
+struct Flaw {
+    code: &'static str,
+    message: String,
+}
+
+impl Flaw {
+    fn new(code: &'static str, message: &str) -> Self {
+        Self { code, message: message.to_owned() }
+    }
+
+    fn graph(error: &history::UnknownCommit) -> Self {
+        Self::new("graph", &error.to_string())
+    }
+
+    fn no_genesis() -> Self {
+        Self::new("genesis", "no policy is in force, because the genesis entry does not hold")
+    }
+}
+
+impl From<ReadError> for Flaw {
+    fn from(error: ReadError) -> Self {
+        Self::new("entry", &chain(&error))
+    }
+}
+
+/// Parses a baseline line `<oid> <tree> [<parent> …]`.
+pub fn parse_baseline_commit(line: &str) -> Option<(Oid, Oid, Vec<Oid>)> {
+    let mut oids = line.split(' ').map(Oid::parse);
+    let (oid, tree) = (oids.next()?.ok()?, oids.next()?.ok()?);
+    Some((oid, tree, oids.collect::<Result<_, _>>().ok()?))
+}
+
+/// Parses a baseline line `<oid> <ref>`.
+pub fn parse_baseline_ref(line: &str) -> Option<(Oid, RefName)> {
+    let (oid, name) = line.split_once(' ')?;
+    Some((Oid::parse(oid).ok()?, RefName::parse(name).ok()?))
+}

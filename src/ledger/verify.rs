@@ -1,0 +1,507 @@
+//! Verifying a ledger: from nothing but its ref and one public key, everything it claims.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::mpsc::{self, SendError, SyncSender};
+
+use serde::Serialize;
+
+use super::check::{Checked, Content, chain, check_all};
+use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
+use super::replay::Replay;
+use crate::digest::Digest;
+use crate::entry::story;
+use crate::git::{self, Repository};
+use crate::name::{Oid, Origin, RefName};
+use crate::tlog::bundle;
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::hashes::{Hashes, MemoryHashes};
+use crate::tlog::key::VerifierKey;
+use crate::tlog::tile::{TileKind, TilePath, WIDTH_MAX};
+use crate::tlog::tree;
+
+/// How many checked bundles of each core wait for the replay at most: enough that neither waits for the other, and
+/// few megabytes.
+const BUNDLES_WAITING: usize = 8;
+
+/// After how many bundles somebody who watches is told.
+const PROGRESS_EVERY: u64 = 8;
+
+/// The most problems that a report lists; a broken ledger has one per entry.
+const PROBLEMS_MAX: usize = 1000;
+
+/// Something that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind of thing.
+    pub code: &'static str,
+    /// The entry it is about.
+    pub index: Option<u64>,
+    /// For people.
+    pub message: String,
+    /// The ref it is about.
+    #[serde(rename = "ref")]
+    pub refname: Option<String>,
+}
+
+impl Problem {
+    /// One about the ledger as a whole.
+    pub fn whole(code: &'static str, message: String) -> Self {
+        Self { code, index: None, message, refname: None }
+    }
+
+    fn of_ref(code: &'static str, name: &str, message: String) -> Self {
+        Self { code, index: None, message, refname: Some(name.to_owned()) }
+    }
+}
+
+/// The outcome of a verification.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The signed checkpoint, a whole note.
+    pub checkpoint: String,
+    /// Tally of decisions.
+    pub decisions: Decisions,
+    /// How many entries of each kind.
+    pub entries: BTreeMap<&'static str, u64>,
+    /// Whether everything holds.
+    pub ok: bool,
+    /// The ledger's name.
+    pub origin: Origin,
+    /// What does not hold.
+    pub problems: Vec<Problem>,
+    /// The refs that were looked at.
+    pub refs: Refs,
+    /// The tree's root by the checkpoint.
+    pub root: Digest,
+    /// Signatures of actors that verified: commits, certificates, statements.
+    pub signatures: u64,
+    /// How many entries.
+    pub size: u64,
+    /// The key that was trusted.
+    pub vkey: String,
+}
+
+/// Decisions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Decisions {
+    /// Pushes accepted.
+    pub accepted: u64,
+    /// Pushes denied.
+    pub denied: u64,
+    /// Made again with the same result.
+    pub replayed: u64,
+}
+
+/// Refs.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Refs {
+    /// Stand where a landed entry, or the baseline, put them.
+    pub covered: u64,
+    /// Stand where an authorised push that is not settled yet puts them.
+    pub pending: u64,
+}
+
+/// Whose refs are held against the ledger.
+#[derive(Clone, Copy)]
+pub enum RefsOf<'a> {
+    /// None.
+    Nobody,
+    /// The server's repository: every ref must stand where the ledger put it.
+    Server(&'a Repository),
+    /// A clone: what it fetched from this remote must have stood on the server at some time.
+    Clone(&'a Repository, &'a str),
+}
+
+/// What to verify.
+pub struct Options<'a> {
+    /// Checkpoints seen earlier, with the words for where: the ledger must extend them.
+    pub seen: Vec<(String, Checkpoint)>,
+    /// Refs to look at.
+    pub refs: RefsOf<'a>,
+}
+
+/// Verifies the ledger; calls `progress` with the number of entries done.
+pub fn verify(log: &Log<'_>, options: &Options<'_>, progress: &mut dyn FnMut(u64)) -> Result<Report, ReadError> {
+    let watched = watched_refs(options)?;
+    let mut replay = Replay::new(log, watched);
+    let mut entries = BTreeMap::new();
+    // The bundles' bytes are covered by our own hashes; Git's are slow.
+    git::repository::verify_hashes_on_read(false);
+    let sealed = replay_sealed(log, &mut replay, &mut entries, progress);
+    git::repository::verify_hashes_on_read(true);
+    if let Err(stopped) = sealed.and_then(|()| replay_tail(log, &mut replay, &mut entries)) {
+        replay.problems.push(stopped);
+    }
+    progress(replay.size());
+    replay.finish();
+    let checkpoint = &log.head().checkpoint;
+    if replay.size() == checkpoint.size() {
+        check_tree(log, &mut replay, options)?;
+    }
+    check_refs(&mut replay, options).map(|refs| report(log, replay, entries, refs))
+}
+
+fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str, u64>, refs: Refs) -> Report {
+    replay.problems.truncate(PROBLEMS_MAX);
+    let checkpoint = &log.head().checkpoint;
+    let counts = replay.counts;
+    Report {
+        checkpoint: log.head().message.note.clone(),
+        decisions: Decisions { accepted: counts.accepted, denied: counts.denied, replayed: counts.replayed },
+        entries,
+        ok: replay.problems.is_empty(),
+        origin: checkpoint.origin().clone(),
+        problems: replay.problems,
+        refs,
+        root: checkpoint.root(),
+        signatures: counts.signatures,
+        size: checkpoint.size(),
+        vkey: log.vkey().to_string(),
+    }
+}
+
+/// A bundle after all that can be done without knowing what came before.
+struct Bundle {
+    number: u64,
+    entries: Result<Vec<Checked>, String>,
+    tile: Result<Vec<Digest>, String>,
+}
+
+/// Checks bundles on all cores, and replays them in order on this one. Of `n` workers the first checks the bundles 0,
+/// n, 2n …, and so on: the replay knows whose turn it is, and whoever is too far ahead waits.
+fn replay_sealed(
+    log: &Log<'_>,
+    replay: &mut Replay<'_>,
+    entries: &mut BTreeMap<&'static str, u64>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Problem> {
+    let path = log.repository().git_dir();
+    let (head, vkey) = (log.head().commit, log.vkey());
+    let bundles = log.head().sealed() / TILE_WIDTH;
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let mut ready = Vec::new();
+        for first in 0..workers as u64 {
+            let (sender, receiver) = mpsc::sync_channel(BUNDLES_WAITING);
+            ready.push(receiver);
+            scope.spawn(move || {
+                let numbers = (first..bundles).step_by(workers);
+                // An error is the end of the replay: nobody listens any more.
+                let _ = check_bundles(path, head, vkey, numbers, &sender);
+            });
+        }
+        for (number, receiver) in (0..bundles).zip(ready.iter().cycle()) {
+            let stopped = |_| Problem::whole("internal", "a worker stopped unexpectedly".to_owned());
+            take_bundle(replay, entries, receiver.recv().map_err(stopped)?)?;
+            if number % PROGRESS_EVERY == 0 {
+                progress(replay.size());
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Checks bundles with a handle of one's own: libgit2's repositories are not shared between threads.
+fn check_bundles(
+    path: &Path,
+    head: Oid,
+    vkey: &VerifierKey,
+    numbers: impl Iterator<Item = u64>,
+    ready: &SyncSender<Bundle>,
+) -> Result<(), SendError<Bundle>> {
+    let repository = Repository::open(path).map_err(|error| chain(&error));
+    let opened = |repository| Log::open_at(repository, head, Some(vkey)).map_err(|error| chain(&error));
+    let log = repository.as_ref().map_err(Clone::clone).and_then(opened);
+    for number in numbers {
+        let bundle = match &log {
+            Ok(log) => Bundle { number, entries: check_bundle(log, number), tile: read_tile(log, number) },
+            Err(why) => Bundle { number, entries: Err(why.clone()), tile: Err(why.clone()) },
+        };
+        ready.send(bundle)?;
+    }
+    Ok(())
+}
+
+fn check_bundle(log: &Log<'_>, number: u64) -> Result<Vec<Checked>, String> {
+    let bytes = log.bundle(number).map_err(|error| chain(&error))?;
+    let leaves = bundle::parse(&bytes).map_err(|error| chain(&error))?;
+    Ok(check_all(log, &leaves))
+}
+
+fn read_tile(log: &Log<'_>, number: u64) -> Result<Vec<Digest>, String> {
+    log.tile(0, number).map_err(|error| chain(&error))
+}
+
+fn take_bundle(
+    replay: &mut Replay<'_>,
+    entries: &mut BTreeMap<&'static str, u64>,
+    bundle: Bundle,
+) -> Result<(), Problem> {
+    let first = bundle.number * TILE_WIDTH;
+    let unreadable = |why: String| Problem {
+        code: "bundle",
+        index: Some(first),
+        message: format!("entries {first} to {} cannot be read: {why}", first + TILE_WIDTH - 1),
+        refname: None,
+    };
+    let checked = bundle.entries.map_err(unreadable)?;
+    if checked.len() as u64 != TILE_WIDTH {
+        return Err(unreadable(format!("the bundle holds {} entries", checked.len())));
+    }
+    let tile = bundle.tile.unwrap_or_else(|why| {
+        let path = TilePath::new(TileKind::Hashes { level: 0 }, bundle.number, WIDTH_MAX)
+            .map_or_else(|_| String::new(), |path| path.to_string());
+        replay.problems.push(Problem::whole("tile", format!("`{path}` cannot be read: {why}")));
+        Vec::new()
+    });
+    for (at, entry) in checked.into_iter().enumerate() {
+        let index = first + at as u64;
+        if tile.get(at).is_some_and(|hash| *hash != entry.hash) {
+            let message = "it is not the entry that the tree was built from".to_owned();
+            replay.problems.push(Problem { code: "hash", index: Some(index), message, refname: None });
+        }
+        count(entries, &entry);
+        replay.take(entry.hash, entry.content);
+    }
+    Ok(())
+}
+
+fn count(entries: &mut BTreeMap<&'static str, u64>, entry: &Checked) {
+    let kind = match &entry.content {
+        Ok(Content::Commit(_)) => "commit",
+        Ok(Content::Push(_)) => "push",
+        Ok(Content::Other(leaf)) => leaf.kind(),
+        Err(_) => "unreadable",
+    };
+    *entries.entry(kind).or_default() += 1;
+}
+
+fn replay_tail(
+    log: &Log<'_>,
+    replay: &mut Replay<'_>,
+    entries: &mut BTreeMap<&'static str, u64>,
+) -> Result<(), Problem> {
+    let leaves = log.tail().map_err(|error| Problem::whole("tail", chain(&error)))?;
+    for entry in check_all(log, leaves) {
+        count(entries, &entry);
+        replay.take(entry.hash, entry.content);
+    }
+    Ok(())
+}
+
+/// The root, the tiles above the bottom row, the policy's copy, and what was seen before.
+fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> Result<(), ReadError> {
+    let checkpoint = &log.head().checkpoint;
+    let found = tree::root(&replay.hashes, checkpoint.size()).ok();
+    if found != Some(checkpoint.root()) {
+        let where_ = blame_tail(log, &replay.hashes)?;
+        replay.problems.push(where_.unwrap_or_else(|| {
+            Problem::whole("root", "the entries do not hash to the root that the checkpoint signs".to_owned())
+        }));
+    }
+    let upper = upper_tiles(log, &replay.hashes);
+    replay.problems.extend(upper);
+    let stories = other_stories(log);
+    replay.problems.extend(stories);
+    if let Ok(text) = log.policy_view()
+        && Some(crate::digest::sha256(text.as_bytes())) != replay.policy_digest()
+    {
+        let message = "the copy of the policy in the ledger's tree is not the policy in force".to_owned();
+        replay.problems.push(Problem::whole("policy-view", message));
+    }
+    for (whence, seen) in &options.seen {
+        replay.problems.extend(extends(&replay.hashes, checkpoint, whence, seen));
+    }
+    Ok(())
+}
+
+/// Whether the ledger extends a checkpoint seen earlier.
+pub fn extends<H: Hashes>(hashes: &H, now: &Checkpoint, whence: &str, seen: &Checkpoint) -> Option<Problem> {
+    if seen.origin() != now.origin() {
+        let message = format!("{whence} is of the ledger {}, this one is {}", seen.origin(), now.origin());
+        return Some(Problem::whole("origin", message));
+    }
+    if seen.size() > now.size() {
+        let message = format!(
+            "the ledger has {} entries, but {whence} proves that it had {}: it was rolled back",
+            now.size(),
+            seen.size()
+        );
+        return Some(Problem::whole("rollback", message));
+    }
+    let same = tree::root(hashes, seen.size()).is_ok_and(|root| root == seen.root());
+    (!same).then(|| {
+        let message =
+            format!("the first {} entries are not those of {whence}: the ledger was forked or rewritten", seen.size());
+        Problem::whole("fork", message)
+    })
+}
+
+/// The append at which the unsealed entries stop matching what their own checkpoints sign.
+fn blame_tail(log: &Log<'_>, hashes: &MemoryHashes) -> Result<Option<Problem>, ReadError> {
+    let sealed = log.head().sealed();
+    let mut at = Some(log.head().clone());
+    let mut blamed = None;
+    while let Some(head) = at.take() {
+        let size = head.checkpoint.size();
+        if size <= sealed {
+            break;
+        }
+        let before = head.message.parent.and_then(|parent| Head::read(log.repository(), parent).ok());
+        let previous = before.as_ref().map_or(sealed, |before| before.checkpoint.size()).max(sealed);
+        if tree::root(hashes, size).ok() != Some(head.checkpoint.root()) {
+            let leaves = own_leaves(log.repository(), &head, previous)?.len() as u64;
+            let last = size - 1;
+            let message = format!(
+                "entries {} to {last} do not hash to the root that was signed when they were appended",
+                size - leaves.min(size)
+            );
+            blamed = Some(Problem { code: "root", index: Some(size - leaves.min(size)), message, refname: None });
+        }
+        at = before;
+    }
+    Ok(blamed)
+}
+
+/// The unsealed appends whose subject, which `git log` shows, is not what their entries say.
+fn other_stories(log: &Log<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut at = Some(log.head().clone());
+    while let Some(head) = at.take().filter(|head| head.checkpoint.size() > log.head().sealed()) {
+        let before = head.message.parent.map(|parent| Head::read(log.repository(), parent).ok());
+        // The oldest commit of a shallow fetch does not tell where its entries begin.
+        let Some(first) =
+            before.as_ref().map_or(Some(0), |before| before.as_ref().map(|before| before.checkpoint.size()))
+        else {
+            break;
+        };
+        let leaves = (first..head.checkpoint.size()).map(|index| log.leaf(index)).collect::<Result<Vec<_>, _>>();
+        // An entry that cannot be read is a problem of its own.
+        if leaves.is_ok_and(|leaves| story::of_batch(&leaves) != head.message.subject) {
+            let message = format!("the ledger commit {} tells of it in other words than mledger does", head.commit);
+            problems.push(Problem { code: "story", index: Some(first), message, refname: None });
+        }
+        at = before.flatten();
+    }
+    problems
+}
+
+fn upper_tiles(log: &Log<'_>, hashes: &MemoryHashes) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for row in 1..8_u8 {
+        let covers = u32::from(row + 1) * 8;
+        let full = log.head().sealed().checked_shr(covers).unwrap_or(0);
+        for number in 0..full {
+            let Ok(path) = TilePath::new(TileKind::Hashes { level: row }, number, WIDTH_MAX) else { continue };
+            let stored = log.tile(row, number);
+            let same = matches!((&stored, path.read(hashes)), (Ok(stored), Ok(right)) if *stored == right);
+            if !same {
+                problems.push(Problem::whole("tile", format!("`{path}` does not hold the tree's hashes")));
+            }
+        }
+        if full == 0 {
+            break;
+        }
+    }
+    problems
+}
+
+/// The tips that a clone fetched, by the name that they have on the server.
+fn watched_refs(options: &Options<'_>) -> Result<BTreeMap<RefName, BTreeMap<Oid, bool>>, ReadError> {
+    let RefsOf::Clone(repository, remote) = options.refs else { return Ok(BTreeMap::new()) };
+    let mut watched: BTreeMap<RefName, BTreeMap<Oid, bool>> = BTreeMap::new();
+    let prefix = format!("refs/remotes/{remote}/");
+    for (name, tip) in repository.refs()? {
+        if let Some(branch) = name.strip_prefix(&prefix)
+            && let Ok(name) = RefName::parse(&format!("refs/heads/{branch}"))
+        {
+            watched.entry(name).or_default().insert(tip, false);
+        }
+    }
+    Ok(watched)
+}
+
+fn check_refs(replay: &mut Replay<'_>, options: &Options<'_>) -> Result<Refs, ReadError> {
+    match options.refs {
+        RefsOf::Nobody => Ok(Refs::default()),
+        RefsOf::Server(repository) => check_server_refs(replay, repository),
+        RefsOf::Clone(..) => {
+            let watched = watched_refs(options)?;
+            let mut refs = Refs::default();
+            for (name, tips) in watched {
+                for tip in tips.keys() {
+                    if replay.ever_put(&name, tip) {
+                        refs.covered += 1;
+                    } else if is_authorised(replay, &name, Some(*tip)) {
+                        refs.pending += 1;
+                    } else {
+                        let message = format!("this clone fetched {tip} from it, but no entry ever put it there");
+                        replay.problems.push(Problem::of_ref("ref", name.as_str(), message));
+                    }
+                }
+            }
+            Ok(refs)
+        }
+    }
+}
+
+/// Whether an open push moves the ref there from where the ledger has it.
+fn is_authorised(replay: &Replay<'_>, name: &RefName, tip: Option<Oid>) -> bool {
+    let here = replay.tips.get(name);
+    replay
+        .open
+        .values()
+        .flatten()
+        .any(|update| update.refname == *name && update.new == tip && update.old.as_ref() == here)
+}
+
+fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result<Refs, ReadError> {
+    let mut refs = Refs::default();
+    let mut expected = replay.tips.clone();
+    for (name, tip) in repository.refs()? {
+        if name == super::LOG_REF || name.starts_with(super::INBOX) {
+            continue;
+        }
+        let parsed = RefName::parse(&name).ok();
+        let put = parsed.as_ref().and_then(|name| expected.remove(name));
+        if put == Some(tip) {
+            refs.covered += 1;
+        } else if parsed.is_some_and(|name| is_authorised(replay, &name, Some(tip))) {
+            refs.pending += 1;
+        } else {
+            let message = match put {
+                Some(put) => {
+                    format!("it stands at {tip}, but the ledger put it at {put}: it was moved behind the gate")
+                }
+                None => format!("it stands at {tip}, but no entry put it there: it was made behind the gate"),
+            };
+            replay.problems.push(Problem::of_ref("ref", &name, message));
+        }
+    }
+    for (name, put) in expected {
+        if is_authorised(replay, &name, None) {
+            refs.pending += 1;
+        } else {
+            let message = format!("it is gone, but the ledger put it at {put}: it was removed behind the gate");
+            replay.problems.push(Problem::of_ref("ref", name.as_str(), message));
+        }
+    }
+    for (name, target) in repository.symbolic_refs()? {
+        let message = format!("it is a symbolic ref to {target}: it follows that ref, and no entry ever put it there");
+        replay.problems.push(Problem::of_ref("ref", &name, message));
+    }
+    if let Some(head) = repository.detached_head()?
+        && !replay.tips.values().any(|tip| *tip == head)
+    {
+        let message = format!("it stands at {head}, where no ref stands: whoever clones gets that");
+        replay.problems.push(Problem::of_ref("ref", "HEAD", message));
+    }
+    for oddity in repository.oddities() {
+        replay
+            .problems
+            .push(Problem::whole("oddity", format!("the repository has {oddity}, which change what Git shows")));
+    }
+    Ok(refs)
+}
