@@ -20,3 +20,5 @@ pub mod consent;
 
 pub mod git;
 pub mod ledger;
+
+pub mod index;

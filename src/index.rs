@@ -1,0 +1,435 @@
+//! The query index beside a server's ledger, in SQLite: what the gate must know at once. Never the truth: it is made
+//! by replaying the ledger and is made anew whenever it does not match it.
+//!
+//! ```text
+//! commits       known commits: in a commit leaf, or in the baseline (leaf = NULL), with generation
+//! refs          where the ledger put each ref
+//! open          authorised moves that are not settled yet
+//! policies      the entries that hold a policy
+//! certificates  push certificates used up
+//! observed      tips that an `observed` entry names already
+//! ```
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::digest::{Digest, sha256};
+use crate::entry::field::Field;
+use crate::entry::leaf::{Leaf, LeafError, Push, State, Verdict};
+use crate::ledger::read::{Log, ReadError};
+use crate::ledger::replay::{parse_baseline_commit, parse_baseline_ref};
+use crate::name::{NameError, Oid, RefName};
+use crate::object::commit::{Commit, CommitError};
+
+/// Raised whenever the tables change; an index of another version is made anew.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
+    CREATE TABLE commits (oid BLOB PRIMARY KEY, leaf INTEGER, generation INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE open (push INTEGER, ref TEXT, old BLOB, new BLOB, time INTEGER NOT NULL, process TEXT,
+                       PRIMARY KEY (push, ref)) WITHOUT ROWID;
+    CREATE TABLE policies (entry INTEGER PRIMARY KEY);
+    CREATE TABLE certificates (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE observed (ref TEXT PRIMARY KEY, tip BLOB) WITHOUT ROWID;
+";
+
+/// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
+const PAGE_BYTES: u32 = 512;
+
+/// How long the log of changes may grow, in bytes: some thirty pushes. Every process that opens the index reads it
+/// once.
+const WAL_BYTES_MAX: u64 = 128 * 1024;
+
+/// How long a statement waits for another process that writes the index.
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Why the index cannot answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// SQLite.
+    #[error("the index beside the ledger cannot be used")]
+    Database(#[from] rusqlite::Error),
+    /// The ledger.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A leaf.
+    #[error("entry {index} cannot be read")]
+    Leaf {
+        /// Its index.
+        index: u64,
+        /// What is wrong.
+        source: LeafError,
+    },
+    /// A commit in a leaf.
+    #[error("the commit in a leaf cannot be read")]
+    Commit(#[from] CommitError),
+    /// A name in the index or a baseline.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A baseline line.
+    #[error("the baseline's line `{0}` is damaged")]
+    Baseline(String),
+}
+
+impl IndexError {
+    /// Whether the file is no database any more, as against one that cannot be reached.
+    pub fn is_damage(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+    }
+}
+
+/// A commit that the ledger knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The entry that holds it; none for the baseline.
+    pub leaf: Option<u64>,
+    /// One more than the highest of its parents.
+    pub generation: u32,
+}
+
+/// An authorised move of a ref that is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenMove {
+    /// The push entry.
+    pub push: u64,
+    /// The ref.
+    pub refname: RefName,
+    /// The old tip.
+    pub old: Option<Oid>,
+    /// The new tip.
+    pub new: Option<Oid>,
+    /// Ledger time of the decision, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The receive-pack that waits for it, as `pid:start`, where known.
+    pub process: Option<String>,
+}
+
+/// The open index.
+pub struct Index(Connection);
+
+impl Index {
+    /// Opens the index and brings it up to the ledger's head. One that is damaged is made anew.
+    pub fn open(path: &Path, log: &Log<'_>) -> Result<Self, IndexError> {
+        match Self::open_file(path, log) {
+            Err(error) if error.is_damage() => {
+                Self::remove(path);
+                Self::open_file(path, log)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Removes the index, as far as it is there. Whoever has it open goes on with the old one to the end.
+    pub fn remove(path: &Path) {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            // What cannot be removed is found damaged again, and said then.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+
+    fn open_file(path: &Path, log: &Log<'_>) -> Result<Self, IndexError> {
+        let mut index = Self(Connection::open(path)?);
+        index.0.busy_timeout(BUSY_WAIT)?;
+        // Takes effect only while the file is new.
+        index.0.pragma_update(None, "page_size", PAGE_BYTES)?;
+        index.0.pragma_update(None, "journal_mode", "WAL")?;
+        index.0.pragma_update(None, "synchronous", "NORMAL")?;
+        // The log of changes gets short again when it begins anew.
+        index.0.pragma_update(None, "journal_size_limit", 0)?;
+        // Each push is a process of its own: a checkpoint at the end of each would sync twice and write all again. They
+        // are made by `tidy`; SQLite's own, at a thousand pages, is for servers where no hook runs after a push.
+        index.0.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        index.sync(log)?;
+        Ok(index)
+    }
+
+    /// Takes in the entries that came since; starts over where the index is not of this ledger. Where others have taken
+    /// in more than `log` shows, because the ledger has grown since it was opened, it stays as it is.
+    pub fn sync(&mut self, log: &Log<'_>) -> Result<(), IndexError> {
+        self.unpin()?;
+        if self.covers(log)? {
+            return Ok(());
+        }
+        self.write(|write| take_in(write, log))
+    }
+
+    /// Takes in the entries that came since, of which the newest is a push, and remembers which receive-pack waits for
+    /// its decision.
+    pub fn sync_push(&mut self, log: &Log<'_>, process: Option<&str>) -> Result<(), IndexError> {
+        self.unpin()?;
+        self.write(|write| {
+            take_in(write, log)?;
+            let push = sql(log.size().saturating_sub(1));
+            write.execute("UPDATE open SET process = ? WHERE push = ?", params![process, push])?;
+            Ok(())
+        })
+    }
+
+    /// Moves changes from the log of changes to the file, where there are many. This syncs both: it is for a moment when
+    /// nobody waits, and right before a write, which then begins the log anew.
+    pub fn tidy(&self) -> Result<(), IndexError> {
+        let log = self.0.path().map(|path| format!("{path}-wal"));
+        let bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
+        if bytes > WAL_BYTES_MAX {
+            self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<(), IndexError>) -> Result<(), IndexError> {
+        let write = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        work(&write)?;
+        Ok(write.commit()?)
+    }
+
+    /// Answers from here on as of now, whatever others take in meanwhile, until the next [`Index::sync`]. False where
+    /// the index does not stand at the head of `log`.
+    pub fn pin(&self, log: &Log<'_>) -> Result<bool, IndexError> {
+        self.0.execute_batch("BEGIN DEFERRED")?;
+        // The first read fixes what the rest sees.
+        let covers = self.covers(log)?;
+        if !covers {
+            self.unpin()?;
+        }
+        Ok(covers)
+    }
+
+    fn unpin(&self) -> Result<(), IndexError> {
+        if self.0.is_autocommit() { Ok(()) } else { Ok(self.0.execute_batch("ROLLBACK")?) }
+    }
+
+    fn covers(&self, log: &Log<'_>) -> Result<bool, IndexError> {
+        let head = &log.head().checkpoint;
+        Ok(stored(&self.0)? == Some((head.size(), head.root())))
+    }
+
+    /// What the ledger knows of a commit.
+    pub fn known(&self, oid: &Oid) -> Result<Option<Known>, IndexError> {
+        known(&self.0, oid)
+    }
+
+    /// Where the ledger put a ref.
+    pub fn tip(&self, name: &RefName) -> Result<Option<Oid>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT tip FROM refs WHERE name = ?")?;
+        let tip: Option<[u8; 20]> = query.query_row([name.as_str()], |row| row.get(0)).optional()?;
+        Ok(tip.map(Oid::from_bytes))
+    }
+
+    /// Where the ledger put every ref.
+    pub fn tips(&self) -> Result<Vec<(RefName, Oid)>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT name, tip FROM refs ORDER BY name")?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 20]>(1)?)))?;
+        rows.map(|row| {
+            row.map_err(IndexError::from).and_then(|(name, tip)| Ok((RefName::parse(&name)?, Oid::from_bytes(tip))))
+        })
+        .collect()
+    }
+
+    /// The authorised moves that are not settled, oldest first.
+    pub fn open_moves(&self) -> Result<Vec<OpenMove>, IndexError> {
+        let mut query =
+            self.0.prepare_cached("SELECT push, ref, old, new, time, process FROM open ORDER BY push, ref")?;
+        let rows = query.query_map([], |row| {
+            let oid = |column| row.get::<_, Option<[u8; 20]>>(column).map(|oid| oid.map(Oid::from_bytes));
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, oid(2)?, oid(3)?, row.get(4)?, row.get(5)?))
+        })?;
+        rows.map(|row| {
+            let (push, name, old, new, time_ms, process) = row?;
+            Ok(OpenMove { push: push.cast_unsigned(), refname: RefName::parse(&name)?, old, new, time_ms, process })
+        })
+        .collect()
+    }
+
+    /// The entry that holds the policy in force.
+    pub fn policy_entry(&self) -> Result<u64, IndexError> {
+        Ok(self.policy_entries()?.last().copied().unwrap_or_default())
+    }
+
+    /// Every entry that holds a policy, oldest first.
+    pub fn policy_entries(&self) -> Result<Vec<u64>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT entry FROM policies ORDER BY entry")?;
+        let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
+        rows.map(|row| Ok(row?.cast_unsigned())).collect()
+    }
+
+    /// Whether a push certificate was used before.
+    pub fn certificate_used(&self, digest: &Digest) -> Result<bool, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM certificates WHERE digest = ?")?;
+        Ok(query.exists([digest.as_bytes()])?)
+    }
+
+    /// Whether an `observed` entry names this tip of the ref already.
+    pub fn is_observed(&self, name: &RefName, tip: Option<&Oid>) -> Result<bool, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT tip FROM observed WHERE ref = ?")?;
+        let seen: Option<Option<[u8; 20]>> = query.query_row([name.as_str()], |row| row.get(0)).optional()?;
+        Ok(seen.is_some_and(|seen| seen.map(Oid::from_bytes).as_ref() == tip))
+    }
+}
+
+/// SQLite counts in signed 64 bits; a ledger never comes near.
+fn sql(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+fn stored(db: &Connection) -> Result<Option<(u64, Digest)>, IndexError> {
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != SCHEMA_VERSION {
+        return Ok(None);
+    }
+    let row = db.query_row("SELECT size, root FROM meta", [], |row| {
+        Ok((row.get::<_, i64>(0)?.cast_unsigned(), Digest::from_bytes(row.get(1)?)))
+    });
+    Ok(row.optional()?)
+}
+
+/// Applies the entries that the index lacks.
+fn take_in(write: &Transaction<'_>, log: &Log<'_>) -> Result<(), IndexError> {
+    let size = match stored(write)? {
+        Some((size, root)) if size > log.size() && is_newer(log, size, &root)? => return Ok(()),
+        Some((size, root)) if log.was(size, &root)? => size,
+        Some(_) | None => {
+            reset(write)?;
+            0
+        }
+    };
+    log.each(size..log.size(), |index, bytes| {
+        let leaf = Leaf::parse(bytes).map_err(|source| IndexError::Leaf { index, source })?;
+        apply(write, log, index, &leaf)
+    })?;
+    write.execute("DELETE FROM meta", [])?;
+    let head = &log.head().checkpoint;
+    write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(head.size()), head.root().as_bytes()])?;
+    Ok(())
+}
+
+/// Whether the ledger, opened anew, holds what the index has taken in.
+fn is_newer(log: &Log<'_>, size: u64, root: &Digest) -> Result<bool, IndexError> {
+    Ok(Log::open(log.repository(), Some(log.vkey()))?.was(size, root)?)
+}
+
+fn reset(write: &Transaction<'_>) -> Result<(), IndexError> {
+    for table in ["meta", "commits", "refs", "open", "policies", "certificates", "observed"] {
+        write.execute(&format!("DROP TABLE IF EXISTS {table}"), [])?;
+    }
+    write.execute_batch(SCHEMA)?;
+    write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(())
+}
+
+fn known(db: &Connection, oid: &Oid) -> Result<Option<Known>, IndexError> {
+    let mut query = db.prepare_cached("SELECT leaf, generation FROM commits WHERE oid = ?")?;
+    let row = query.query_row([oid.as_bytes()], |row| {
+        Ok(Known { leaf: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned), generation: row.get(1)? })
+    });
+    Ok(row.optional()?)
+}
+
+fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Result<(), IndexError> {
+    let text = |field: &Field| field.read_text(|name| log.blob(name));
+    match leaf {
+        Leaf::Genesis(genesis) => {
+            for line in text(&genesis.baseline.commits)?.lines() {
+                let (oid, _, parents) = parse_baseline_commit(line).ok_or_else(|| damaged(line))?;
+                add_commit(write, &oid, None, &parents)?;
+            }
+            for line in text(&genesis.baseline.refs)?.lines() {
+                let (tip, name) = parse_baseline_ref(line).ok_or_else(|| damaged(line))?;
+                set_tip(write, &name, Some(&tip))?;
+            }
+            write.execute("INSERT INTO policies VALUES (?)", [sql(index)])?;
+        }
+        Leaf::Policy(_) => {
+            write.execute("INSERT INTO policies VALUES (?)", [sql(index)])?;
+        }
+        Leaf::Commit(commit) => {
+            let object = commit.object.read_bytes(|name| log.blob(name))?;
+            add_commit(write, &commit.oid, Some(index), &Commit::parse(&object)?.parents)?;
+        }
+        Leaf::Push(push) if push.decision == Verdict::Accepted => open_push(write, log, index, push)?,
+        Leaf::Push(_) => {}
+        Leaf::Landed(landed) => {
+            for settled in &landed.updates {
+                settle(write, landed.push, &settled.refname, settled.state)?;
+            }
+        }
+        Leaf::Observed(observed) => {
+            for seen in &observed.refs {
+                write.execute(
+                    "INSERT OR REPLACE INTO observed VALUES (?, ?)",
+                    params![seen.refname.as_str(), seen.tip.as_ref().map(Oid::as_bytes)],
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn damaged(line: &str) -> IndexError {
+    IndexError::Baseline(line.chars().take(120).collect())
+}
+
+fn add_commit(write: &Transaction<'_>, oid: &Oid, leaf: Option<u64>, parents: &[Oid]) -> Result<(), IndexError> {
+    let mut generation = 1;
+    for parent in parents {
+        generation = generation.max(known(write, parent)?.map_or(0, |known| known.generation).saturating_add(1));
+    }
+    write
+        .prepare_cached(
+            "INSERT INTO commits VALUES (?, ?, ?) ON CONFLICT (oid) DO UPDATE SET leaf = coalesce(leaf, excluded.leaf)",
+        )?
+        .execute(params![oid.as_bytes(), leaf.map(sql), generation])?;
+    Ok(())
+}
+
+fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result<(), IndexError> {
+    match tip {
+        Some(tip) => write
+            .prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?)")?
+            .execute(params![name.as_str(), tip.as_bytes()])?,
+        None => write.execute("DELETE FROM refs WHERE name = ?", [name.as_str()])?,
+    };
+    Ok(())
+}
+
+fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: &Push) -> Result<(), IndexError> {
+    for update in &push.updates {
+        write.execute(
+            "INSERT INTO open VALUES (?, ?, ?, ?, ?, NULL)",
+            params![
+                sql(index),
+                update.refname.as_str(),
+                update.old.as_ref().map(Oid::as_bytes),
+                update.new.as_ref().map(Oid::as_bytes),
+                push.time.millis()
+            ],
+        )?;
+    }
+    if let Some(certificate) = &push.certificate {
+        let bytes = certificate.read_bytes(|name| log.blob(name))?;
+        write.execute("INSERT OR IGNORE INTO certificates VALUES (?)", [sha256(&bytes).as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn settle(write: &Transaction<'_>, push: u64, name: &RefName, state: State) -> Result<(), IndexError> {
+    let key = params![sql(push), name.as_str()];
+    if state == State::Landed {
+        let mut query = write.prepare_cached("SELECT new FROM open WHERE push = ? AND ref = ?")?;
+        let new: Option<Option<[u8; 20]>> = query.query_row(key, |row| row.get(0)).optional()?;
+        set_tip(write, name, new.flatten().map(Oid::from_bytes).as_ref())?;
+    }
+    write.execute("DELETE FROM open WHERE push = ? AND ref = ?", key)?;
+    write.execute("DELETE FROM observed WHERE ref = ?", [name.as_str()])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

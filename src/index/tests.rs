@@ -1,0 +1,198 @@
+use super::*;
+use crate::clock::Timestamp;
+use crate::entry::leaf::{
+    Baseline, Genesis, GenesisKind, Landed, LandedKind, Observed, ObservedKind, PushKind, Range, Settled, Unexplained,
+    Update, VERSION,
+};
+use crate::git::Repository;
+use crate::identity::ed25519::SecretKey;
+use crate::ledger::append::{Batch, Locked, Signer};
+use crate::ledger::place::Place;
+use crate::name::Origin;
+use crate::policy::facts::{Move, Pusher};
+
+struct Server {
+    _folder: tempfile::TempDir,
+    repository: Repository,
+    place: Place,
+    signer: Signer,
+}
+
+fn time() -> Timestamp {
+    Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()
+}
+
+fn oid(n: u8) -> Oid {
+    Oid::from_bytes([n; 20])
+}
+
+fn main() -> RefName {
+    RefName::parse("refs/heads/main").unwrap()
+}
+
+fn push(old: Option<u8>, new: u8) -> Leaf {
+    let update = Update {
+        extra: None,
+        action: if old.is_some() { Move::Update } else { Move::Create },
+        new: Some(oid(new)),
+        old: old.map(oid),
+        refname: main(),
+    };
+    Leaf::Push(Box::new(Push {
+        actor: None,
+        certificate: None,
+        commits: Range { count: 0, first: 0 },
+        decider: 1,
+        decision: Verdict::Accepted,
+        facts: None,
+        kind: PushKind::Is,
+        mledger: VERSION,
+        policy: 0,
+        pusher: Pusher::Unknown,
+        reasons: Vec::new(),
+        time: time(),
+        updates: vec![update],
+    }))
+}
+
+fn landed(push: u64) -> Leaf {
+    let updates = vec![Settled { refname: main(), state: State::Landed }];
+    Leaf::Landed(Landed { kind: LandedKind::Is, mledger: VERSION, push, time: time(), updates })
+}
+
+fn observed() -> Leaf {
+    let refs = vec![Unexplained { expected: None, refname: main(), tip: Some(oid(9)) }];
+    Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time: time() })
+}
+
+impl Server {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let place = Place::in_repository(repository.git_dir());
+        place.create().unwrap();
+        let signer =
+            Signer { origin: Origin::parse("git.bank.example/models").unwrap(), key: SecretKey::from_seed(&[7; 32]) };
+        let genesis = Genesis {
+            baseline: Baseline {
+                commits: Field::Inline(format!("{} {}\n", oid(1), oid(2))),
+                refs: Field::Inline(format!("{} {}\n", oid(1), main())),
+            },
+            kind: GenesisKind::Is,
+            login: None,
+            mledger: VERSION,
+            origin: signer.origin.clone(),
+            policy: Field::Inline("policy".to_owned()),
+            time: time(),
+            vkey: signer.vkey().to_string(),
+        };
+        let batch = Batch {
+            leaves: vec![Leaf::Genesis(Box::new(genesis))],
+            policy: Some("policy".to_owned()),
+            ..Batch::default()
+        };
+        Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
+        Self { _folder: folder, repository, place, signer }
+    }
+
+    fn append(&self, leaves: Vec<Leaf>) {
+        let mut locked = Locked::open(&self.repository, &self.place, &self.signer).unwrap();
+        locked.append(&Batch { leaves, ..Batch::default() }).unwrap();
+    }
+
+    fn log(&self) -> Log<'_> {
+        Log::open(&self.repository, Some(&self.signer.vkey())).unwrap()
+    }
+
+    fn index(&self, log: &Log<'_>) -> Index {
+        Index::open(&self.place.file("index.sqlite"), log).unwrap()
+    }
+
+    fn put_mark(&self) {
+        let db = Connection::open(self.place.file("index.sqlite")).unwrap();
+        db.execute("INSERT INTO certificates VALUES (x'77')", []).unwrap();
+    }
+
+    /// Whether the index was filled up since the mark, not made anew.
+    fn has_mark(index: &Index) -> bool {
+        index.0.prepare("SELECT 1 FROM certificates WHERE digest = x'77'").unwrap().exists([]).unwrap()
+    }
+}
+
+#[test]
+fn it_says_what_the_ledger_says() {
+    let server = Server::new();
+    let index = server.index(&server.log());
+    assert_eq!(index.known(&oid(1)).unwrap(), Some(Known { leaf: None, generation: 1 }));
+    assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)));
+
+    server.append(vec![push(Some(1), 3)]);
+    let mut index = server.index(&server.log());
+    index.sync_push(&server.log(), Some("42:7")).unwrap();
+    let open = index.open_moves().unwrap();
+    let [open] = open.as_slice() else { panic!("{open:?}") };
+    assert_eq!((open.push, open.new, open.process.as_deref()), (1, Some(oid(3)), Some("42:7")));
+    assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)), "it was not put there yet");
+
+    server.append(vec![observed(), landed(1)]);
+    index.sync(&server.log()).unwrap();
+    assert!(index.open_moves().unwrap().is_empty());
+    assert_eq!(index.tips().unwrap(), [(main(), oid(3))]);
+    assert!(!index.is_observed(&main(), Some(&oid(9))).unwrap(), "what landed since explains the ref");
+}
+
+#[test]
+fn only_new_entries_are_taken_in_across_seals_and_processes() {
+    let server = Server::new();
+    drop(server.index(&server.log()));
+    server.put_mark();
+    for count in [1, 2, 250, 5, 600, 1] {
+        server.append((0..count).map(|_| observed()).collect());
+        let index = server.index(&server.log());
+        assert!(Server::has_mark(&index), "{count}");
+        index.tidy().unwrap();
+    }
+}
+
+#[test]
+fn the_log_of_changes_stays_short() {
+    let server = Server::new();
+    let length = || std::fs::metadata(server.place.file("index.sqlite-wal")).unwrap().len();
+    let mut lengths = Vec::new();
+    for tip in 2..90 {
+        server.append(vec![push(Some(tip - 1), tip)]);
+        let mut index = server.index(&server.log());
+        server.append(vec![landed(u64::from(tip) * 2 - 3)]);
+        index.tidy().unwrap();
+        index.sync(&server.log()).unwrap();
+        lengths.push(length());
+    }
+    assert!(lengths.iter().all(|length| *length < WAL_BYTES_MAX + 16 * 1024), "{lengths:?}");
+    assert!(!lengths.is_sorted(), "it never began anew: {lengths:?}");
+}
+
+#[test]
+fn an_index_ahead_of_the_log_in_hand_is_kept() {
+    let server = Server::new();
+    let before = server.log();
+    server.append(vec![push(Some(1), 3)]);
+    drop(server.index(&server.log()));
+    server.put_mark();
+    let index = server.index(&before);
+    assert!(Server::has_mark(&index));
+    assert_eq!(index.open_moves().unwrap().len(), 1);
+}
+
+#[test]
+fn an_index_of_another_ledger_or_version_is_made_anew() {
+    let server = Server::new();
+    server.append(vec![push(Some(1), 3)]);
+    drop(server.index(&server.log()));
+    for damage in ["UPDATE meta SET root = zeroblob(32)", "UPDATE meta SET size = 99", "PRAGMA user_version = 7"] {
+        server.put_mark();
+        Connection::open(server.place.file("index.sqlite")).unwrap().execute_batch(damage).unwrap();
+        let index = server.index(&server.log());
+        assert!(!Server::has_mark(&index), "{damage}");
+        assert_eq!(index.open_moves().unwrap().len(), 1, "{damage}");
+    }
+}
