@@ -1,0 +1,23 @@
+//! What happens at Git's moments: one file per hook, and how hooks get there.
+//!
+//! In a clone: a commit gets its trailers, a push is preceded by a look at the ledger. On a server: a push is decided
+//! before any ref moves, and settled after.
+
+pub mod install;
+
+pub mod clone_setup;
+pub mod commit_msg;
+pub mod post_applypatch;
+pub mod post_commit;
+pub mod pre_push;
+pub mod prepare_commit_msg;
+
+pub mod draft;
+pub mod gather;
+pub mod inbox;
+pub mod merge;
+pub mod post_receive;
+pub mod pre_receive;
+pub mod pusher;
+pub mod server_setup;
+pub mod settle;

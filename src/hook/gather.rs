@@ -1,0 +1,523 @@
+//! From the pushed objects to the facts: what the gate reads before it decides. No lock is held meanwhile.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::merge;
+use crate::digest::git_oid;
+use crate::entry::leaf::{Leaf, parse_paths};
+use crate::evidence::{self, Evidence};
+use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
+use crate::git::{GitError, Kind, Repository};
+use crate::history::{self, Graph, Node};
+use crate::index::{Index, IndexError};
+use crate::ledger::read::{Log, ReadError};
+use crate::model::manifest::Manifest;
+use crate::name::{Oid, RefName, RepoPath};
+use crate::object::certificate::Command;
+use crate::object::changes::CompareError;
+use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
+use crate::policy::Policy;
+use crate::policy::facts::{Move, Scope, Totals, Update};
+
+/// The most bytes of new commits that one push brings, 256 MiB: they are in memory until they are recorded, and a pack
+/// of some megabytes can hold 20,000 commits of a megabyte. An import of 10,000 takes 10 MB.
+pub const COMMITS_BYTES_MAX: usize = 256 << 20;
+
+/// Why the facts cannot be gathered; each denies the push.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatherError {
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The ledger.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Two trees.
+    #[error("two trees cannot be compared")]
+    Compare(#[from] CompareError<GitError>),
+    /// More than a push may bring.
+    #[error("the push brings more than {max} new commits")]
+    Commits {
+        /// The limit of the policy in force.
+        max: u64,
+    },
+    /// More refs than a push may move.
+    #[error("the push moves {count} refs; {max} are allowed")]
+    Refs {
+        /// How many it moves.
+        count: u64,
+        /// The limit of the policy in force.
+        max: u64,
+    },
+    /// More parents than a commit may have.
+    #[error("the commit {0} has more than {PARENTS_MAX} parents")]
+    Parents(Oid),
+    /// Commits that are too big together.
+    #[error("the new commits have more than {COMMITS_BYTES_MAX} bytes in all")]
+    CommitsBytes,
+    /// A commit in the ledger that cannot be read any more.
+    #[error("the commit {oid} in entry {entry} cannot be read")]
+    Recorded {
+        /// The commit.
+        oid: Oid,
+        /// Its entry.
+        entry: u64,
+    },
+    /// An object whose bytes are not those that its name stands for.
+    #[error("commit {0} is damaged in the repository")]
+    Renamed(Oid),
+    /// A commit whose ancestors are not all there.
+    #[error("commit {0} is reachable but neither pushed nor known to the ledger")]
+    Unknown(Oid),
+}
+
+impl GatherError {
+    /// What was counted where a limit of the policy ended the gathering: one more than it allows.
+    pub fn totals(&self) -> Option<Totals> {
+        match self {
+            Self::Refs { count, .. } => Some(Totals { refs: *count, ..Totals::default() }),
+            Self::Commits { max } => Some(Totals { commits: max.saturating_add(1), ..Totals::default() }),
+            Self::Compare(CompareError::TooManyChanges { max })
+            | Self::Manifest(ManifestError::Compare(CompareError::TooManyChanges { max })) => {
+                Some(Totals { changes: (*max as u64).saturating_add(1), ..Totals::default() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a command does to its ref, before its commits are looked at: whether an update is a rewrite, they tell.
+pub fn action(command: &Command) -> Move {
+    match (command.old, command.new) {
+        (None, _) => Move::Create,
+        (Some(_), None) => Move::Delete,
+        (Some(_), Some(_)) => Move::Update,
+    }
+}
+
+/// A commit that one of the updates brings into view.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it shows.
+    pub evidence: Evidence,
+    /// What its leaf would hold; none if it has a leaf already, or cannot be read.
+    pub material: Option<Material>,
+}
+
+/// What goes into a commit leaf.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// The raw commit.
+    pub raw: Vec<u8>,
+    /// Its manifest's text.
+    pub manifest: String,
+    /// For a merge: the paths it changes by itself.
+    pub own: Option<Vec<RepoPath>>,
+}
+
+/// Everything gathered about a push's updates.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// The commits, by id.
+    pub commits: BTreeMap<Oid, Found>,
+    /// The updates, in the client's order.
+    pub updates: Vec<Update>,
+    /// The commits that were not known to the ledger, parents first.
+    pub fresh: Vec<Oid>,
+}
+
+/// What is read from.
+pub struct Sources<'a> {
+    /// Sees the pushed objects.
+    pub pushed: &'a Repository,
+    /// The ledger.
+    pub log: &'a Log<'a>,
+    /// What the ledger knows.
+    pub index: &'a Index,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Refs that settlements move which the ledger does not hold yet: they will stand right before the decision.
+    pub settled: &'a BTreeMap<RefName, Option<Oid>>,
+}
+
+/// Gathers the facts about `commands`; what an earlier gathering `found` of commits is not read again.
+pub fn gather(
+    sources: &Sources<'_>,
+    commands: &[Command],
+    mut found: BTreeMap<Oid, Found>,
+) -> Result<Gathered, GatherError> {
+    let (count, max) = (commands.len() as u64, sources.policy.limits().refs_per_push);
+    if count > max {
+        return Err(GatherError::Refs { count, max });
+    }
+    for oid in recorded_since(sources.index, &found)? {
+        found.remove(&oid);
+    }
+    let mut gatherer = Gatherer {
+        sources,
+        nodes: HashMap::new(),
+        tips: OnceCell::new(),
+        found: Gathered { commits: found, ..Gathered::default() },
+        cache: manifest::Cache::default(),
+        commits_bytes: 0,
+        limits: manifest_limits(sources.policy),
+    };
+    for command in commands {
+        let update = gatherer.update(command)?;
+        gatherer.found.updates.push(update);
+    }
+    gatherer.refuse_lookalikes()?;
+    gatherer.found.fresh = gatherer.by_generation(gatherer.nodes.keys().copied().collect());
+    Ok(gatherer.found)
+}
+
+/// The commits that were found without an entry and have one by now.
+pub fn recorded_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<Oid>, IndexError> {
+    let mut recorded = Vec::new();
+    for (oid, found) in found {
+        if found.material.is_some() && index.known(oid)?.is_some_and(|known| known.leaf.is_some()) {
+            recorded.push(*oid);
+        }
+    }
+    Ok(recorded)
+}
+
+/// What manifests may cost under a policy.
+fn manifest_limits(policy: &Policy) -> manifest::Limits {
+    let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
+    manifest::Limits { changes_max, ..manifest::Limits::default() }
+}
+
+struct Gatherer<'a> {
+    sources: &'a Sources<'a>,
+    /// Commits that the ledger does not know, with the graph around them.
+    nodes: HashMap<Oid, Node>,
+    tips: OnceCell<BTreeMap<RefName, Oid>>,
+    found: Gathered,
+    cache: manifest::Cache,
+    /// How many bytes of raw commits were read to be kept.
+    commits_bytes: usize,
+    limits: manifest::Limits,
+}
+
+impl Gatherer<'_> {
+    fn update(&mut self, command: &Command) -> Result<Update, GatherError> {
+        let mut update = Update {
+            entering: Vec::new(),
+            extra: Vec::new(),
+            action: action(command),
+            new: command.new,
+            old: command.old,
+            problem: None,
+            refname: command.refname.clone(),
+            scopes: BTreeMap::new(),
+        };
+        update.problem = self.target_problem(command)?;
+        if update.problem.is_some() {
+            return Ok(update);
+        }
+        match (command.old, command.new) {
+            (None, Some(new)) => self.create(&mut update, new)?,
+            (Some(old), Some(new)) => self.advance(&mut update, old, new)?,
+            (Some(old), None) => self.delete(&mut update, old)?,
+            (None, None) => update.problem = Some("it neither exists nor is created".to_owned()),
+        }
+        Ok(update)
+    }
+
+    /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
+    fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
+        if self.found.updates.iter().all(|update| update.action != Move::Create) {
+            return Ok(());
+        }
+        let mut names: HashMap<String, BTreeSet<RefName>> = HashMap::new();
+        let standing = self.sources.index.tips()?.into_iter().map(|(name, _)| name);
+        for name in standing.chain(self.found.updates.iter().map(|update| update.refname.clone())) {
+            names.entry(name.as_str().to_lowercase()).or_default().insert(name);
+        }
+        for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
+            let alike = names.get(&update.refname.as_str().to_lowercase());
+            let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
+            let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
+            update.problem = update.problem.take().or(problem);
+        }
+        Ok(())
+    }
+
+    /// Why a new tip cannot be judged as a commit.
+    fn target_problem(&self, command: &Command) -> Result<Option<String>, GatherError> {
+        let Some(new) = command.new else { return Ok(None) };
+        let (kind, _) = self.sources.pushed.header(&new)?;
+        Ok((kind != Kind::Commit).then(|| {
+            format!(
+                "it would point to a {}; only commits are accepted, so push the commit itself or a lightweight tag",
+                kind.word()
+            )
+        }))
+    }
+
+    fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
+        let (fresh, _) = self.walk(new)?;
+        update.entering = self.by_generation(fresh);
+        self.describe(&update.entering.clone())?;
+        let rules: Vec<_> =
+            self.sources.policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)).collect();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        for rule in rules {
+            let guards = |(name, tip): (&RefName, &Oid)| rule.refs.touches(name).then_some(*tip);
+            let guarded: Vec<Oid> = self.tips()?.iter().filter_map(guards).collect();
+            let entering = history::difference(self, &[new], &guarded)?.entering;
+            let entered = entering.len();
+            let commits = self.beyond_baseline(entering)?;
+            self.describe(&commits)?;
+            // What the baseline holds could be anything that the rule is about.
+            let every_path = guarded.is_empty() || commits.len() < entered;
+            update.scopes.insert(rule.name.clone(), Scope { commits, every_path });
+        }
+        Ok(())
+    }
+
+    /// Where the ledger puts the refs at the moment of the decision, as far as that is a known commit: the baseline may
+    /// have put one at a tag object.
+    fn tips(&self) -> Result<&BTreeMap<RefName, Oid>, GatherError> {
+        if let Some(tips) = self.tips.get() {
+            return Ok(tips);
+        }
+        let Sources { index, settled, .. } = self.sources;
+        let mut tips = BTreeMap::new();
+        let moved = settled.iter().filter_map(|(name, tip)| Some((name.clone(), (*tip)?)));
+        let unmoved = index.tips()?.into_iter().filter(|(name, _)| !settled.contains_key(name));
+        for (name, tip) in unmoved.chain(moved) {
+            if index.known(&tip)?.is_some() {
+                tips.insert(name, tip);
+            }
+        }
+        Ok(self.tips.get_or_init(|| tips))
+    }
+
+    /// Without the commits that were there before the ledger: nobody asked anything of them then.
+    fn beyond_baseline(&self, commits: Vec<Oid>) -> Result<Vec<Oid>, GatherError> {
+        let mut kept = Vec::new();
+        for oid in commits {
+            let known = self.sources.index.known(&oid)?;
+            if known.is_none_or(|known| known.leaf.is_some()) {
+                kept.push(oid);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn advance(&mut self, update: &mut Update, old: Oid, new: Oid) -> Result<(), GatherError> {
+        if self.sources.pushed.header(&old)?.0 != Kind::Commit {
+            update.problem =
+                Some("it stands at an annotated tag from before the ledger; delete it, then create it anew".to_owned());
+            return Ok(());
+        }
+        let (fresh, boundary) = self.walk(new)?;
+        let mut leaving = Vec::new();
+        if boundary.len() == 1 && boundary.contains(&old) {
+            update.entering = self.by_generation(fresh);
+        } else {
+            let found = history::difference(self, &[new], &[old])?;
+            if !found.meeting.contains(&old) {
+                update.action = Move::Rewrite;
+            }
+            update.entering = found.entering;
+            leaving = found.leaving;
+        }
+        self.describe(&update.entering.clone())?;
+        let merges = update.entering.iter().any(|oid| self.node(oid).is_ok_and(|node| node.parents.len() > 1));
+        if merges || update.action == Move::Rewrite {
+            self.extra(update, &leaving, old, Some(new))?;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, update: &mut Update, old: Oid) -> Result<(), GatherError> {
+        let Some(old) = merge::commit_at(self.sources.pushed, old)? else {
+            update.problem =
+                Some("it stands at something that is no commit; an administrator must look at it".to_owned());
+            return Ok(());
+        };
+        let others = self.tips()?.iter().filter(|(name, _)| **name != update.refname);
+        let others: Vec<Oid> = others.map(|(_, tip)| *tip).collect();
+        let leaving = history::difference(self, &[old], &others)?.entering;
+        self.extra(update, &leaving, old, None)
+    }
+
+    /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
+    fn extra(&mut self, update: &mut Update, leaving: &[Oid], old: Oid, new: Option<Oid>) -> Result<(), GatherError> {
+        let new_tree = new.map_or(Ok(EMPTY_TREE), |new| self.tree(&new))?;
+        let old_tree = self.tree(&old)?;
+        let mut paths: BTreeSet<RepoPath> = self.compare(Some(&old_tree), &new_tree)?.collect();
+        for oid in leaving {
+            let first = merge::parents_of(self.sources.pushed, oid)?.into_iter().next();
+            let before = first.map(|parent| self.tree(&parent)).transpose()?;
+            let after = self.tree(oid)?;
+            // Enough to show what leaves with it: a merge's other parents leave with their own paths or stay.
+            paths.extend(self.compare(before.as_ref(), &after)?);
+        }
+        for oid in &update.entering {
+            for path in
+                self.found.commits.get(oid).map(|found| found.evidence.facts.paths.as_slice()).unwrap_or_default()
+            {
+                paths.remove(&path.path);
+            }
+        }
+        update.extra = paths.into_iter().collect();
+        Ok(())
+    }
+
+    fn tree(&self, commit: &Oid) -> Result<Oid, GitError> {
+        merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))
+    }
+
+    /// The paths that differ, within what the push may cost in all.
+    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<impl Iterator<Item = RepoPath> + use<>, GatherError> {
+        let changes = manifest::compare(self.sources.pushed, old, new, &mut self.cache, &self.limits)?;
+        Ok(changes.into_iter().map(|change| change.path))
+    }
+
+    /// The commits reachable from `tip` that the ledger does not know, and the known ones where the walk ended.
+    fn walk(&mut self, tip: Oid) -> Result<(Vec<Oid>, HashSet<Oid>), GatherError> {
+        let max = self.sources.policy.limits().commits_per_push;
+        let (mut fresh, mut boundary, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
+        // Each commit is met twice: on the way up it calls its parents, on the way down their generations are known.
+        let mut todo = vec![(tip, false)];
+        while let Some((oid, parents_done)) = todo.pop() {
+            if parents_done {
+                self.settle_generation(&oid)?;
+                continue;
+            }
+            if !seen.insert(oid) {
+                continue;
+            }
+            let parents = match self.nodes.get(&oid) {
+                Some(node) => node.parents.clone(),
+                None if self.sources.index.known(&oid)?.is_some() => {
+                    boundary.insert(oid);
+                    continue;
+                }
+                None => self.read_parents(&oid)?,
+            };
+            fresh.push(oid);
+            if self.nodes.len() as u64 > max {
+                return Err(GatherError::Commits { max });
+            }
+            todo.push((oid, true));
+            todo.extend(parents.into_iter().map(|parent| (parent, false)));
+        }
+        Ok((fresh, boundary))
+    }
+
+    fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
+        let parents = merge::parents_of(self.sources.pushed, oid)?;
+        if parents.len() > PARENTS_MAX {
+            return Err(GatherError::Parents(*oid));
+        }
+        self.nodes.insert(*oid, Node { generation: 1, parents: parents.clone() });
+        Ok(parents)
+    }
+
+    fn settle_generation(&mut self, oid: &Oid) -> Result<(), GatherError> {
+        let parents = self.nodes.get(oid).map(|node| node.parents.clone()).unwrap_or_default();
+        let mut generation = 1;
+        for parent in &parents {
+            generation = generation.max(self.node(parent)?.generation.saturating_add(1));
+        }
+        if let Some(node) = self.nodes.get_mut(oid) {
+            node.generation = generation;
+        }
+        Ok(())
+    }
+
+    fn by_generation(&self, mut oids: Vec<Oid>) -> Vec<Oid> {
+        oids.sort_by_key(|oid| (self.nodes.get(oid).map(|node| node.generation), *oid));
+        oids
+    }
+
+    /// Makes sure that each commit's evidence is at hand.
+    fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
+        for oid in oids {
+            if !self.found.commits.contains_key(oid) {
+                let found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
+                    Some(entry) => self.recorded(oid, entry)?,
+                    None => self.fresh(oid)?,
+                };
+                self.found.commits.insert(*oid, found);
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(&self, oid: &Oid, entry: u64) -> Result<Found, GatherError> {
+        let lost = || GatherError::Recorded { oid: *oid, entry };
+        let Leaf::Commit(leaf) = self.sources.log.leaf(entry)? else { return Err(lost()) };
+        let blob = |name: &_| self.sources.log.blob(name);
+        let raw = leaf.object.read_bytes(blob)?;
+        let manifest = Manifest::parse(leaf.manifest.read_text(blob)?.as_bytes()).map_err(|_| lost())?;
+        let own = leaf.own.as_ref().map(|own| own.read_text(blob)).transpose()?;
+        let own = own.map(|text| parse_paths(&text).ok_or_else(lost)).transpose()?;
+        let commit = Commit::parse(&raw).map_err(|_| lost())?;
+        Ok(Found { evidence: evidence::gather(&raw, &commit, &manifest, own.as_deref()), material: None })
+    }
+
+    fn fresh(&mut self, oid: &Oid) -> Result<Found, GatherError> {
+        let refused =
+            |error: &CommitError| Found { evidence: evidence::unreadable(&error.to_string()), material: None };
+        let raw = self.sources.pushed.read_limited(oid, Kind::Commit, RAW_BYTES_MAX as u64)?;
+        self.commits_bytes += raw.len();
+        if self.commits_bytes > COMMITS_BYTES_MAX {
+            return Err(GatherError::CommitsBytes);
+        }
+        // Objects are not re-hashed on read, and this one goes into the ledger under its name.
+        if git_oid("commit", &raw) != *oid {
+            return Err(GatherError::Renamed(*oid));
+        }
+        let commit = match Commit::parse(&raw) {
+            Ok(commit) => commit,
+            Err(error) => return Ok(refused(&error)),
+        };
+        let mut parents = Vec::new();
+        for parent in &commit.parents {
+            parents.push((*parent, self.tree(parent)?));
+        }
+        let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
+        let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
+        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        Ok(Found { evidence, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
+    }
+
+    fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {
+        let changed: Vec<BTreeSet<RepoPath>> = manifest
+            .parents()
+            .iter()
+            .map(|parent| parent.lines.iter().map(|line| line.path.clone()).collect())
+            .collect();
+        let trees = merge::base_trees(self, self.sources.pushed, parents)?;
+        let mut compare = |old: Option<&Oid>, new: &Oid| self.compare(old, new).ok().map(Iterator::collect);
+        Ok(merge::own_paths(parents, trees, &changed, &mut compare))
+    }
+}
+
+impl Graph for Gatherer<'_> {
+    type Error = GatherError;
+
+    fn node(&self, oid: &Oid) -> Result<Node, GatherError> {
+        if let Some(node) = self.nodes.get(oid) {
+            return Ok(node.clone());
+        }
+        let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
+        Ok(Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? })
+    }
+}

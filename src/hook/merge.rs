@@ -1,0 +1,110 @@
+//! Which paths a merge changes by itself.
+//!
+//! All that differ from any parent, except where every merge base agrees and the result takes the only side that
+//! changed: those are explained by commits that are judged on their own.
+
+use std::collections::BTreeSet;
+
+use crate::git::{GitError, Kind, Repository};
+use crate::history::{self, Graph};
+use crate::name::{Oid, RepoPath};
+
+/// How many tags may point to one another: Git sets no limit, and nobody uses two.
+const TAGS_MAX: usize = 8;
+
+/// The paths that a merge of `parents` (commit and tree) changes by itself; `changed` holds the paths that differ from
+/// each parent, in the parents' order, and `bases` the trees of the merge bases.
+///
+/// Where a base cannot be read or compared, and for more than two parents, every changed path counts as its own: too
+/// strict rather than too lax.
+pub fn own_paths(
+    parents: &[(Oid, Oid)],
+    bases: Option<Vec<Oid>>,
+    changed: &[BTreeSet<RepoPath>],
+    compare: &mut impl FnMut(Option<&Oid>, &Oid) -> Option<BTreeSet<RepoPath>>,
+) -> Vec<RepoPath> {
+    let all: BTreeSet<RepoPath> = changed.iter().flatten().cloned().collect();
+    let ([(_, first), (_, second)], [from_first, from_second], Some(bases)) = (parents, changed, bases) else {
+        return all.into_iter().collect();
+    };
+    let Some(sides) = Sides::compare(&bases, first, second, compare) else {
+        return all.into_iter().collect();
+    };
+    let explained = |path: &RepoPath| {
+        let (in_first, in_second) = (sides.first.contains(path), sides.second.contains(path));
+        let takes_first = in_first && !in_second && !from_first.contains(path);
+        let takes_second = in_second && !in_first && !from_second.contains(path);
+        !sides.disputed.contains(path) && (takes_first || takes_second)
+    };
+    all.into_iter().filter(|path| !explained(path)).collect()
+}
+
+/// The trees of the merge bases of two parents; none where one cannot be read, or for other merges.
+pub fn base_trees<G: Graph>(
+    graph: &G,
+    repository: &Repository,
+    parents: &[(Oid, Oid)],
+) -> Result<Option<Vec<Oid>>, G::Error> {
+    let [(first, _), (second, _)] = parents else { return Ok(None) };
+    let bases = history::difference(graph, &[*first], &[*second])?.meeting;
+    Ok(bases.iter().map(|base| tree_of(repository, base)).collect())
+}
+
+/// What each side changed since the merge bases.
+struct Sides {
+    first: BTreeSet<RepoPath>,
+    second: BTreeSet<RepoPath>,
+    /// Paths on which the bases do not agree.
+    disputed: BTreeSet<RepoPath>,
+}
+
+impl Sides {
+    fn compare(
+        bases: &[Oid],
+        first: &Oid,
+        second: &Oid,
+        paths: &mut impl FnMut(Option<&Oid>, &Oid) -> Option<BTreeSet<RepoPath>>,
+    ) -> Option<Self> {
+        let base = bases.first();
+        let mut disputed = BTreeSet::new();
+        for other in bases.iter().skip(1) {
+            disputed.extend(paths(base, other)?);
+        }
+        Some(Self { first: paths(base, first)?, second: paths(base, second)?, disputed })
+    }
+}
+
+/// The tree of a commit, read without judging the rest of it: baseline commits may be of any form that Git takes.
+pub fn tree_of(repository: &Repository, commit: &Oid) -> Option<Oid> {
+    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64).ok()?;
+    let text = raw.get(..45)?.strip_prefix(b"tree ")?;
+    std::str::from_utf8(text).ok().and_then(|hex| Oid::parse(hex).ok())
+}
+
+/// The parents of a commit, likewise.
+pub fn parents_of(repository: &Repository, commit: &Oid) -> Result<Vec<Oid>, GitError> {
+    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64)?;
+    let lines = raw.split(|byte| *byte == b'\n').skip(1);
+    let parent = |line: &[u8]| std::str::from_utf8(line).ok()?.strip_prefix("parent ").map(str::to_owned);
+    lines
+        .map_while(parent)
+        .map(|hex| Oid::parse(&hex).map_err(|_| GitError::Kind(*commit, "well-formed commit")))
+        .collect()
+}
+
+/// The commit that an object is or, as an annotated tag, names in the end; none if it is a blob or tree.
+pub fn commit_at(repository: &Repository, oid: Oid) -> Result<Option<Oid>, GitError> {
+    let mut at = oid;
+    for _ in 0..TAGS_MAX {
+        match repository.header(&at)?.0 {
+            Kind::Commit => return Ok(Some(at)),
+            Kind::Blob | Kind::Tree => return Ok(None),
+            Kind::Tag => {}
+        }
+        let raw = repository.read_limited(&at, Kind::Tag, crate::object::commit::RAW_BYTES_MAX as u64)?;
+        let named =
+            raw.get(..47).and_then(|line| line.strip_prefix(b"object ")).and_then(|hex| std::str::from_utf8(hex).ok());
+        at = named.and_then(|hex| Oid::parse(hex).ok()).ok_or(GitError::Kind(at, "well-formed tag"))?;
+    }
+    Ok(None)
+}

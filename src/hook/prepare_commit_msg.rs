@@ -1,0 +1,214 @@
+//! `prepare-commit-msg`: writes what the commit will change, and which ledger its author saw, into the message.
+//!
+//! It runs for commit, amend, merge, rebase picks, cherry-pick and revert, also with `--no-verify`. Nothing that it
+//! gets proves an amend, so the trailer holds a second digest wherever an amend cannot be excluded: the commit's own
+//! parents, which its signature covers, show later which of the two is meant.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::git::manifest::{Cache, Limits, ManifestError, manifest};
+use crate::git::{GitError, Repository, command};
+use crate::ledger::follow::{self, FollowError};
+use crate::name::{NameError, Oid};
+use crate::object::message::{LogHead, ManifestDigests, insert};
+
+/// Why a message gets no trailers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The message's file.
+    #[error("could not {what} `{path}`")]
+    File {
+        /// What was attempted.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A name that Git gave.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The ledger that is followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+}
+
+/// Opens the repository of the hook that runs in `dir`, be it a linked work tree or one named by `GIT_DIR`.
+pub fn repository(dir: &Path) -> Result<Repository, GitError> {
+    match std::env::var_os("GIT_DIR") {
+        Some(git_dir) => Repository::open(&dir.join(git_dir)),
+        None => Repository::discover(dir),
+    }
+}
+
+/// Puts our trailers into the message in `file`, for the commit that Git is about to make in `dir`.
+pub fn run(dir: &Path, file: &Path) -> Result<(), PrepareError> {
+    let repository = repository(dir)?;
+    let path = dir.join(file);
+    let message = read_message(&path)?;
+    let digests = digests(dir, &repository)?;
+    let log = follow::remembered(repository.git_dir())?.map(|seen| LogHead {
+        origin: seen.origin().clone(),
+        size: seen.size(),
+        root: seen.root(),
+    });
+    let text = insert(&message, &digests, log.as_ref(), comments(dir, &message).as_deref());
+    fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
+}
+
+/// Reads a commit message that Git wrote.
+pub(super) fn read_message(path: &Path) -> Result<String, PrepareError> {
+    fs::read_to_string(path).map_err(|source| PrepareError::File { what: "read", path: path.to_owned(), source })
+}
+
+/// What starts a comment in the message, if an editor shows it and Git strips comments afterwards.
+pub(super) fn comments(dir: &Path, message: &str) -> Option<String> {
+    // Git tells its hooks with this value that it will open no editor.
+    if std::env::var_os("GIT_EDITOR").is_some_and(|editor| editor == ":") {
+        return None;
+    }
+    let get = |key| command::output(command::git_in_hook(dir).args(["config", "--get", key])).ok();
+    let set = get("core.commentString").or_else(|| get("core.commentChar"));
+    match set.as_deref() {
+        None | Some("") => Some("#".to_owned()),
+        Some("auto") => Some(chosen_comment(message).to_string()),
+        Some(_) => set,
+    }
+}
+
+/// With `auto`, Git picks a character that begins no line of the message, and ends the message with its comments.
+fn chosen_comment(message: &str) -> char {
+    const CANDIDATES: &str = "#;@!$%^&|:";
+    let last = message.lines().rfind(|line| !line.trim().is_empty());
+    let first = last.and_then(|line| line.chars().next());
+    first.filter(|first| CANDIDATES.contains(*first)).unwrap_or('#')
+}
+
+/// The digest against HEAD and what is merged into it; and, where this may be an amend, the one against HEAD's parents.
+fn digests(dir: &Path, repository: &Repository) -> Result<ManifestDigests, PrepareError> {
+    // The index may be split, sparse, or a temporary one of `git commit <path>`: only Git knows.
+    let tree = Oid::parse(&command::output(command::git_in_hook(dir).arg("write-tree"))?)?;
+    let head = repository.resolve("HEAD");
+    let merged = oids(&repository.own_dir().join("MERGE_HEAD"))?;
+    let mut cache = Cache::default();
+    let mut digest = |parents: &[Oid]| {
+        let parents = with_trees(repository, parents)?;
+        let made = with_missing_fetched(dir, || manifest(repository, &tree, &parents, &mut cache, &Limits::default()))?;
+        Ok::<_, PrepareError>(made.digest())
+    };
+    let parents: Vec<Oid> = head.iter().copied().chain(merged.iter().copied()).collect();
+    let first = digest(&parents)?;
+    let spare = match head {
+        Some(head) if may_amend(repository) => Some(digest(&repository.links(&head)?.1)?),
+        _ => None,
+    };
+    Ok(ManifestDigests::new(first, spare))
+}
+
+/// Each commit with its tree. They may be of a time before any rule of ours, so they are read as Git reads them.
+pub(super) fn with_trees(repository: &Repository, commits: &[Oid]) -> Result<Vec<(Oid, Oid)>, GitError> {
+    commits.iter().map(|oid| Ok((*oid, repository.links(oid)?.0))).collect()
+}
+
+fn oids(file: &Path) -> Result<Vec<Oid>, PrepareError> {
+    match fs::read_to_string(file) {
+        Ok(text) => text.lines().map(|line| Ok(Oid::parse(line)?)).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(PrepareError::File { what: "read", path: file.to_owned(), source }),
+    }
+}
+
+/// A partial clone lacks blobs that Git fetches when it needs them; `attempt` goes on after each.
+pub(super) fn with_missing_fetched<T>(
+    dir: &Path,
+    mut attempt: impl FnMut() -> Result<T, ManifestError>,
+) -> Result<T, ManifestError> {
+    let mut last = None;
+    loop {
+        match attempt() {
+            Err(ManifestError::Git(GitError::Missing(oid))) if last != Some(oid) => {
+                command::output(command::git_in_hook(dir).args(["cat-file", "-e", &oid.to_string()]))?;
+                last = Some(oid);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether the commit to come may replace HEAD. Git refuses to amend in the middle of a merge or cherry-pick.
+fn may_amend(repository: &Repository) -> bool {
+    let within = ["MERGE_HEAD", "CHERRY_PICK_HEAD"].iter().any(|name| repository.own_dir().join(name).exists());
+    !within && !parent_process().is_some_and(|words| is_plain_commit(&words))
+}
+
+/// The words of the command that runs this hook, where the system tells.
+#[cfg(target_os = "linux")]
+fn parent_process() -> Option<Vec<String>> {
+    let parent = std::os::unix::process::parent_id();
+    let line = fs::read(format!("/proc/{parent}/cmdline")).ok()?;
+    let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0);
+    words.map(|word| String::from_utf8(word.to_vec()).ok()).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn parent_process() -> Option<Vec<String>> {
+    None
+}
+
+/// Whether a command line is `git commit`, with nothing that could be `--amend` or short for it.
+fn is_plain_commit(words: &[String]) -> bool {
+    let mut words = words.iter().map(String::as_str);
+    if !words.next().is_some_and(|program| program == "git" || program.ends_with("/git")) {
+        return false;
+    }
+    loop {
+        match words.next() {
+            Some("-c" | "-C") => _ = words.next(),
+            Some("--no-pager" | "-P") => {}
+            Some("commit") => return !words.any(|word| word.starts_with("--am")),
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_certain_plain_commit_excludes_an_amend() {
+        let plain = |line: &str| is_plain_commit(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for yes in ["git commit", "/usr/bin/git commit -m x", "git -c a=b -C dir commit -a", "git -P commit --all"] {
+            assert!(plain(yes), "{yes}");
+        }
+        for no in [
+            "git commit --amend",
+            "git commit -m x --am",
+            "git ci",
+            "git -c commit",
+            "git --git-dir commit commit --amend",
+            "git rebase -i",
+            "sh -c git commit",
+            "",
+        ] {
+            assert!(!plain(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn an_automatic_comment_character_is_the_one_that_git_chose() {
+        for (message, expected) in
+            [("", '#'), ("x\n", '#'), ("# title\n\n; Please\n;\n", ';'), ("x\n# Please\n\n", '#')]
+        {
+            assert_eq!(chosen_comment(message), expected, "{message}");
+        }
+    }
+}
