@@ -1,0 +1,153 @@
+//! `mledger hook NAME`: what the shims in a repository's hooks folder call.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use mledger::git::Repository;
+use mledger::git::repository::verify_hashes_on_read;
+use mledger::hook::post_commit::Feedback;
+use mledger::hook::pre_push::Outlook;
+use mledger::hook::prepare_commit_msg::repository;
+use mledger::hook::pusher::Environment;
+use mledger::hook::{
+    commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
+};
+use mledger::name::Oid;
+use mledger::policy::facts::{ManifestTrailer, Signature};
+
+use super::End;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::output::first_line;
+use crate::refusal;
+
+/// The longest input of a hook, in bytes: a push of 100,000 refs.
+const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// Run a Git hook; the scripts that `mledger init` installs call this
+#[derive(clap::Args, Debug)]
+#[command(hide = true, after_help = "Example:\n  mledger hook pre-push origin https://git.bank.example/models")]
+pub struct Args {
+    /// The hook
+    pub name: String,
+    /// What Git gives it
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<OsString>,
+}
+
+/// Runs the hook that was there before, and then ours.
+pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    let dir = std::env::current_dir()?;
+    let name = args.name.as_str();
+    let input = if ["pre-push", "pre-receive", "post-receive"].contains(&name) { read_input()? } else { Vec::new() };
+    let folder = install::folder(&repository(&dir)?)?;
+    match install::run_before(&folder, name, &args.arguments, &input)? {
+        None | Some(0) => ours(context, &dir, args, &input),
+        // It has said why itself.
+        Some(_) => Ok(End::Wrong),
+    }
+}
+
+fn read_input() -> Result<Vec<u8>, Failure> {
+    let mut input = Vec::new();
+    std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut input)?;
+    if input.len() as u64 > INPUT_BYTES_MAX {
+        return Err(Failure::new(format!("the hook's input is longer than the {INPUT_BYTES_MAX} bytes allowed")));
+    }
+    Ok(input)
+}
+
+fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End, Failure> {
+    // Git itself computed the names of these objects a moment ago, in a clone as it wrote them and on a server as it
+    // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
+    verify_hashes_on_read(false);
+    match args.name.as_str() {
+        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
+        "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
+        "post-commit" => Ok(tell(context, post_commit::run(dir))),
+        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
+        "pre-push" => pre_push(context, dir, args),
+        "pre-receive" => pre_receive(context, dir, input),
+        "post-receive" => Ok(post_receive(context, dir, input)),
+        name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
+    }
+}
+
+fn file(args: &Args) -> Result<PathBuf, Failure> {
+    let first = args.arguments.first().ok_or_else(|| Failure::usage(format!("`{}` needs a file", args.name)))?;
+    Ok(first.into())
+}
+
+/// A commit goes on whatever becomes of our trailers: work is not lost, and the gate still judges it.
+fn forgive<E: std::error::Error + 'static>(context: &Context, result: Result<(), E>) -> End {
+    if let Err(error) = result {
+        context.output.fail(&Failure::from(error).of("the commit gets no manifest"));
+    }
+    End::Fine
+}
+
+fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<Feedback>, E>) -> End {
+    match result {
+        Ok(Some(feedback)) if !(feedback.rebasing && feedback.is_good()) => context.output.say(line(&feedback)),
+        Ok(_) => {}
+        Err(error) => context.output.fail(&Failure::from(error).of("the commit could not be checked")),
+    }
+    End::Fine
+}
+
+fn line(feedback: &Feedback) -> String {
+    const AGAIN: &str = "git commit --amend --no-edit";
+    let commit = feedback.commit.short();
+    let wrong = match (&feedback.signature, feedback.manifest) {
+        (Signature::Valid { key }, ManifestTrailer::Matches) => return format!("mledger: {commit} signed by {key}"),
+        (Signature::Missing, _) => "is not signed".to_owned(),
+        (Signature::Invalid { why }, _) => format!("has a signature that does not count: {why}"),
+        (Signature::Valid { .. }, ManifestTrailer::Missing) => "is signed, and binds no content".to_owned(),
+        (Signature::Valid { .. }, ManifestTrailer::Mismatch) => "is signed for another content".to_owned(),
+    };
+    format!("mledger: {commit} {wrong}; mend it with `{AGAIN}`")
+}
+
+fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> {
+    let [remote, url, ..] = args.arguments.as_slice() else {
+        return Err(Failure::usage("`pre-push` needs a remote and its address"));
+    };
+    let contradicted =
+        |error| Failure::from(error).of("nothing was pushed: the ledger is not what this clone saw of it");
+    match pre_push::run(dir, &remote.to_string_lossy(), &url.to_string_lossy()).map_err(contradicted)? {
+        Outlook::Extends(followed) if followed.vkey_on_trust => context.output.say(format_args!(
+            "mledger: the ledger {} is followed from now on; compare its key with your administrator's:\n  {}",
+            followed.new.origin(),
+            followed.vkey
+        )),
+        Outlook::NotFollowed | Outlook::Extends(_) => {}
+        Outlook::Unseen(error) => {
+            let why = first_line(&error.to_string());
+            context.output.say(format_args!("mledger: the ledger was not looked at: {why}"));
+        }
+    }
+    Ok(End::Fine)
+}
+
+/// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.
+fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failure> {
+    let denied =
+        |error| Failure::from(error).of("mledger: push refused: the gate could not decide, so nothing was moved");
+    let answer = pre_receive::pre_receive(dir, input, &Environment::read()).map_err(denied)?;
+    let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
+    let is_root = |commit: &Oid| {
+        let links = Repository::open_from_env().and_then(|pushed| pushed.links(commit));
+        links.is_ok_and(|(_, parents)| parents.is_empty())
+    };
+    context.output.say(refusal::text(&answer, &origin, &is_root).trim_end());
+    Ok(if answer.accepted { End::Fine } else { End::Denied })
+}
+
+/// The refs have moved already: what fails here is made up for by the next push.
+fn post_receive(context: &Context, dir: &Path, input: &[u8]) -> End {
+    if let Err(error) = post_receive::post_receive(dir, input) {
+        context.output.fail(&Failure::from(error).of("the push landed, but the ledger does not say so yet"));
+    }
+    End::Fine
+}

@@ -1,0 +1,66 @@
+//! `mledger init`: a ledger under a bare repository, or a clone that works with one.
+
+mod clone;
+mod server;
+
+use std::path::PathBuf;
+
+use mledger::name::{ActorId, Origin};
+use mledger::tlog::key::VerifierKey;
+
+use super::End;
+use crate::context::Context;
+use crate::error::Failure;
+
+/// Set up this clone, or put a gate and a ledger into this bare repository
+#[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// In a bare repository: the policy to begin with
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// In a bare repository: the ledger's name [default: host and folder]
+    #[arg(long, value_name = "NAME", value_parser = Origin::parse)]
+    pub origin: Option<Origin>,
+    /// In a bare repository: what tells who pushes, where a push is not signed
+    #[arg(long, value_name = "SOURCE")]
+    pub login: Option<String>,
+    /// In a clone: who you are to the policy [default: your e-mail address]
+    #[arg(long, value_name = "ID", value_parser = ActorId::parse)]
+    pub actor: Option<ActorId>,
+    /// In a clone: the SSH key to sign with [default: the one you sign with, have, or get now]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// In a clone: the remote whose ledger is followed [default: origin, or the only one]
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
+    /// In a clone: the ledger's public key, as its administrator told you [default: trust at first sight]
+    #[arg(long, value_name = "VKEY", value_parser = VerifierKey::parse)]
+    pub vkey: Option<VerifierKey>,
+    /// Put back what was there before
+    #[arg(long)]
+    pub undo: bool,
+}
+
+const AFTER_HELP: &str = "\
+Doing it again changes nothing. Hooks that are there are kept and run first.
+
+Examples:
+  mledger init                        in a clone
+  mledger init --policy policy.toml   in the bare repository that people push to
+  mledger init --undo";
+
+/// Sets up the repository that holds the current folder.
+pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    let repository = context.repository()?;
+    let bare = repository.work_dir().is_none();
+    if !bare && args.policy.is_some() {
+        return Err(Failure::usage("a gate stands in the bare repository that people push to, and this is a clone"));
+    }
+    match (bare, args.undo) {
+        (true, false) => server::set_up(context, args, &repository),
+        (true, true) => server::undo(context, &repository),
+        (false, false) => clone::set_up(context, args),
+        (false, true) => clone::undo(context),
+    }
+}

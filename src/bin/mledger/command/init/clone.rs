@@ -1,0 +1,223 @@
+//! `mledger init` in a clone, told to people and programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mledger::hook::clone_setup::{self, Found, LedgerState, Options, Report, Setting};
+use mledger::hook::install::Done;
+use mledger::identity::file::{FileError, parse_private};
+use mledger::ledger::follow::Followed;
+use serde_json::{Value, json};
+
+use super::Args;
+use crate::command::End;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::output::{GOOD, ODD, TITLE, counted, first_line, styled, tame};
+
+/// Sets up the clone that holds the current folder.
+pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
+    let options = Options {
+        actor: args.actor.clone(),
+        home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
+        key: args.key.clone(),
+        program: std::env::current_exe()?,
+        remote: args.remote.clone(),
+        vkey: args.vkey.clone(),
+    };
+    let report = clone_setup::set_up(Path::new("."), &options)?;
+    context.output.result(&value(&report), || text(&report))?;
+    Ok(End::Fine)
+}
+
+/// Takes it back.
+pub fn undo(context: &Context) -> Result<End, Failure> {
+    let undone = clone_setup::undo(Path::new("."))?;
+    let value = json!({"hooks": hooks(&undone.hooks), "settings": settings(&undone.settings)});
+    context.output.result(&value, || {
+        let nothing = undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings.is_empty();
+        let title = if nothing {
+            "There is nothing to undo here.\n"
+        } else {
+            "This clone is as it was. Your key and your commits stay.\n"
+        };
+        let mut text = title.to_owned();
+        for (name, done) in &undone.hooks {
+            if *done == Done::Foreign {
+                let _ = writeln!(text, "  {ODD}hook{ODD:#}   {name} was replaced by somebody else and stays");
+            }
+        }
+        text + &settings_text(&undone.settings)
+    })?;
+    Ok(End::Fine)
+}
+
+fn value(report: &Report) -> Value {
+    json!({
+        "actor": report.actor,
+        "enrolment": report.enrolment,
+        "hooks": hooks(&report.hooks),
+        "key": {
+            "configured": report.key.configured,
+            "fingerprint": report.key.public.id(),
+            "found": found_word(report.key.found),
+            "public": report.key.public.to_string(),
+        },
+        "ledger": ledger_value(&report.ledger),
+        "settings": settings(&report.settings),
+    })
+}
+
+fn ledger_value(ledger: &LedgerState) -> Value {
+    match ledger {
+        LedgerState::NoRemote => json!({"state": "no-remote"}),
+        LedgerState::NotYet { remote } => json!({"remote": remote, "state": "not-yet"}),
+        LedgerState::Unreachable { remote, error } => {
+            json!({"error": error.to_string(), "remote": remote, "state": "unreachable"})
+        }
+        LedgerState::Follows { enrolled, followed, remote } => json!({
+            "enrolled": enrolled,
+            "origin": followed.new.origin(),
+            "remote": remote,
+            "root": followed.new.root(),
+            "size": followed.new.size(),
+            "state": "follows",
+            "vkey": followed.vkey.to_string(),
+            "vkey-on-trust": followed.vkey_on_trust,
+        }),
+    }
+}
+
+fn hooks(hooks: &[(&'static str, Done)]) -> BTreeMap<&'static str, &'static str> {
+    hooks.iter().map(|(name, done)| (*name, done_word(*done))).collect()
+}
+
+fn settings(settings: &[Setting]) -> Vec<Value> {
+    settings.iter().map(|setting| json!({"key": setting.key, "new": setting.new, "old": setting.old})).collect()
+}
+
+fn done_word(done: Done) -> &'static str {
+    match done {
+        Done::Installed => "installed",
+        Done::Chained => "chained",
+        Done::Renewed => "renewed",
+        Done::Unchanged => "unchanged",
+        Done::Removed => "removed",
+        Done::Restored => "restored",
+        Done::Foreign => "foreign",
+    }
+}
+
+fn found_word(found: Found) -> &'static str {
+    match found {
+        Found::Given => "given",
+        Found::Configured => "configured",
+        Found::Home => "home",
+        Found::Agent => "agent",
+        Found::Made => "made",
+    }
+}
+
+fn text(report: &Report) -> String {
+    let same = report.settings.is_empty() && report.hooks.iter().all(|(_, done)| *done == Done::Unchanged);
+    let title = if same {
+        "This clone is set up already: `git commit` signs what it changes."
+    } else {
+        "From now on, `git commit` in this clone signs what it changes."
+    };
+    let mut text = styled(GOOD, title) + "\n\n";
+    let _ = writeln!(text, "  actor   {}", report.actor);
+    let _ = writeln!(text, "  key     {} ({})", report.key.public.id(), key_story(report));
+    if needs_passphrase(report) {
+        let _ =
+            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
+        let _ = writeln!(text, "          ssh-add '{}'", tame(&report.key.configured));
+    }
+    text += &hooks_text(&report.hooks);
+    text += &settings_text(&report.settings);
+    text += &ledger_text(&report.ledger);
+    text + &match &report.ledger {
+        LedgerState::Follows { enrolled: Some(actor), .. } => {
+            format!("\nThe policy knows this key as {}.\n", styled(TITLE, actor))
+        }
+        LedgerState::Unreachable { .. } => format!(
+            "\nIf the policy does not know this key yet, send these lines to its administrator:\n\n{}",
+            tame_lines(&report.enrolment)
+        ),
+        _ => format!("\nSend these lines to the administrator of the policy:\n\n{}", tame_lines(&report.enrolment)),
+    }
+}
+
+fn key_story(report: &Report) -> String {
+    let configured = tame(&report.key.configured);
+    match report.key.found {
+        Found::Agent => "held by your SSH agent".to_owned(),
+        Found::Made => format!("made now, {configured}"),
+        Found::Given | Found::Configured | Found::Home => configured,
+    }
+}
+
+/// Whether Git will ask for the key's passphrase: its file is encrypted, and no agent lists it.
+fn needs_passphrase(report: &Report) -> bool {
+    let text = std::fs::read_to_string(&report.key.configured).unwrap_or_default();
+    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&report.key.public)
+}
+
+fn hooks_text(hooks: &[(&'static str, Done)]) -> String {
+    let names = |wanted: &[Done]| -> Vec<&str> {
+        hooks.iter().filter(|(_, done)| wanted.contains(done)).map(|(name, _)| *name).collect()
+    };
+    let mut text = String::new();
+    let new = names(&[Done::Installed, Done::Chained, Done::Renewed]);
+    if !new.is_empty() {
+        let _ = writeln!(text, "  hooks   {}", new.join(", "));
+    }
+    let chained = names(&[Done::Chained]);
+    if !chained.is_empty() {
+        let _ = writeln!(text, "          kept, and run first: {}", chained.join(", "));
+    }
+    text
+}
+
+fn settings_text(settings: &[Setting]) -> String {
+    let line = |setting: &Setting| {
+        let new = setting.new.as_deref().map_or_else(|| "not set here".to_owned(), tame);
+        let was = setting.old.as_deref().map(|old| format!(" (was {})", tame(old))).unwrap_or_default();
+        format!("  config  {} = {new}{was}\n", setting.key)
+    };
+    settings.iter().map(line).collect()
+}
+
+fn ledger_text(ledger: &LedgerState) -> String {
+    match ledger {
+        LedgerState::NoRemote => {
+            "  ledger  none: this clone has no remote called origin; once it knows the one with the gate:\n          \
+             mledger init --remote NAME\n"
+                .to_owned()
+        }
+        LedgerState::NotYet { remote } => {
+            format!("  ledger  none yet in {}; it is looked for at every push\n", tame(remote))
+        }
+        LedgerState::Unreachable { remote, error } => {
+            let why = first_line(&error.to_string());
+            format!("  ledger  {ODD}not reached{ODD:#} in {}: {why}\n", tame(remote))
+        }
+        LedgerState::Follows { followed, remote, .. } => followed_text(followed, remote),
+    }
+}
+
+fn followed_text(followed: &Followed, remote: &str) -> String {
+    let new = &followed.new;
+    let mut text =
+        format!("  ledger  {}, {}, from {}\n", new.origin(), counted(new.size(), "entry", "entries"), tame(remote));
+    if followed.vkey_on_trust {
+        let _ = writeln!(text, "          trusted at first sight; compare its key with your administrator's:");
+        let _ = writeln!(text, "          {}", followed.vkey);
+    }
+    text
+}
+
+fn tame_lines(text: &str) -> String {
+    text.lines().map(|line| tame(line) + "\n").collect()
+}

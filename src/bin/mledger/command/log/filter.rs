@@ -1,0 +1,154 @@
+//! Which entries `log` shows.
+
+use mledger::clock::Timestamp;
+use mledger::entry::leaf::Verdict;
+use mledger::name::{ActorId, RefName, RepoPath};
+use mledger::policy::glob::Glob;
+use mledger::policy::quantity::parse_duration_ms;
+
+use super::row::Row;
+
+/// Only entries for which each option given holds.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters")]
+pub struct FilterArgs {
+    /// Of this actor
+    #[arg(long, value_name = "ID", value_parser = ActorId::parse)]
+    actor: Option<ActorId>,
+    /// About this ref: its full name, its short name, or a pattern
+    #[arg(long = "ref", value_name = "REF", value_parser = Glob::parse)]
+    refs: Option<Glob>,
+    /// About this path, what lies beneath it, or what matches this pattern
+    #[arg(long = "path", value_name = "PATH", value_parser = Glob::parse)]
+    paths: Option<Glob>,
+    /// Of these kinds, separated by commas
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = KINDS)]
+    kinds: Vec<String>,
+    /// Pushes decided so
+    #[arg(long, value_parser = ["accepted", "denied"])]
+    decision: Option<String>,
+    /// From this day or moment on, or no older than this: 2026-11-01, 2026-11-01T09:30:00Z, 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Option<Timestamp>,
+    /// Up to the end of this day, this moment, or older than this
+    #[arg(long, value_name = "TIME", value_parser = parse_until)]
+    until: Option<Timestamp>,
+}
+
+const KINDS: [&str; 6] = ["genesis", "policy", "commit", "push", "landed", "observed"];
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+impl FilterArgs {
+    /// Whether the paths of an entry matter.
+    pub fn looks_at_paths(&self) -> bool {
+        self.paths.is_some()
+    }
+
+    /// Whether the entry is shown.
+    pub fn keeps(&self, row: &Row) -> bool {
+        let by = |actor: &ActorId| row.actor.as_ref() == Some(actor) || row.actors.contains(actor);
+        self.actor.as_ref().is_none_or(by)
+            && self.refs.as_ref().is_none_or(|glob| row.refs.iter().any(|name| is_about_ref(glob, name)))
+            && self.paths.as_ref().is_none_or(|glob| row.paths.iter().any(|path| is_about_path(glob, path)))
+            && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
+            && self.decision.as_deref().is_none_or(|wanted| row.decision.map(word) == Some(wanted))
+            && self.since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
+            && self.until.is_none_or(|until| row.time.is_some_and(|time| time <= until))
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Denied => "denied",
+    }
+}
+
+fn is_about_ref(glob: &Glob, name: &RefName) -> bool {
+    glob.matches(name.as_str().as_bytes()) || glob.matches(name.short().as_bytes())
+}
+
+fn is_about_path(glob: &Glob, path: &RepoPath) -> bool {
+    let beneath = path.as_bytes().strip_prefix(glob.as_str().as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+    beneath || glob.matches(path.as_bytes())
+}
+
+fn parse_since(text: &str) -> Result<Timestamp, String> {
+    parse_time(text, 0, Timestamp::now())
+}
+
+fn parse_until(text: &str) -> Result<Timestamp, String> {
+    parse_time(text, DAY_MS - 1, Timestamp::now())
+}
+
+/// A moment, a day (`into_day_ms` after its begin), or so long before now.
+fn parse_time(text: &str, into_day_ms: i64, now: Timestamp) -> Result<Timestamp, String> {
+    let moment = || Timestamp::parse(text).or_else(|_| Timestamp::parse(&text.replace('Z', ".000Z"))).ok();
+    let day =
+        || Timestamp::from_millis(Timestamp::parse(&format!("{text}T00:00:00.000Z")).ok()?.millis() + into_day_ms);
+    let ago = || Timestamp::from_millis(now.millis() - i64::try_from(parse_duration_ms(text).ok()?).ok()?);
+    moment()
+        .or_else(day)
+        .or_else(ago)
+        .ok_or_else(|| "not a time like 2026-11-01, 2026-11-01T09:30:00Z or 7d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_moments_days_or_ages() {
+        let now = Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap();
+        for (text, into_day_ms, moment) in [
+            ("2026-11-01", 0, "2026-11-01T00:00:00.000Z"),
+            ("2026-11-01", DAY_MS - 1, "2026-11-01T23:59:59.999Z"),
+            ("2026-11-01T10:00:00Z", DAY_MS - 1, "2026-11-01T10:00:00.000Z"),
+            ("2026-11-01T10:00:00.120Z", 0, "2026-11-01T10:00:00.120Z"),
+            ("2d", 0, "2026-11-21T09:30:00.000Z"),
+        ] {
+            assert_eq!(parse_time(text, into_day_ms, now).unwrap().to_string(), moment, "{text}");
+        }
+        for bad in ["", "yesterday", "2026-13-01", "2026-11-01T10:00", "d", "-3d"] {
+            assert!(parse_time(bad, 0, now).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_option_must_hold() {
+        let row = Row {
+            kind: "push".to_owned(),
+            actor: Some(ActorId::parse("alice").unwrap()),
+            decision: Some(Verdict::Denied),
+            refs: vec![RefName::parse("refs/heads/dev/x").unwrap()],
+            paths: vec![RepoPath::parse("models/credit/w.bin").unwrap()],
+            time: Some(Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()),
+            ..Row::default()
+        };
+        for (line, kept) in [
+            ("", true),
+            ("--actor alice --kind commit,push --decision denied", true),
+            ("--actor bob", false),
+            ("--kind commit", false),
+            ("--decision accepted", false),
+            ("--ref refs/heads/dev/x", true),
+            ("--ref dev/x", true),
+            ("--ref dev/**", true),
+            ("--ref dev", false),
+            ("--path models", true),
+            ("--path models/cred", false),
+            ("--path models/**/*.bin", true),
+            ("--since 2026-11-23 --until 2026-11-23", true),
+            ("--since 2026-11-24", false),
+            ("--until 2026-11-22", false),
+            ("--actor alice --path configs", false),
+        ] {
+            let command = <FilterArgs as clap::Args>::augment_args(clap::Command::new("log").no_binary_name(true));
+            let words = line.split(' ').filter(|word| !word.is_empty());
+            let matches = command.try_get_matches_from(words).unwrap();
+            let filter = <FilterArgs as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+            assert_eq!(filter.keeps(&row), kept, "{line}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! An entry as a list of named values for people.
+
+use std::fmt;
+
+use mledger::entry::leaf::{
+    Commit, Genesis, Landed, Leaf, LeafError, Observed, PolicyChange, Push, State, Update, Verdict,
+};
+use mledger::entry::statement::Envelope;
+use mledger::evidence;
+use mledger::ledger::read::{Log, ReadError};
+use mledger::model::manifest::{Line, Manifest, New};
+use mledger::name::Oid;
+use mledger::object;
+use mledger::policy::Policy;
+use mledger::policy::facts::{ManifestTrailer, Move, Pusher, Signature};
+
+use crate::output::{BAD, FAINT, GOOD, ODD, styled, tame};
+
+/// The most changes that are listed; a vendored toolkit would scroll everything else away.
+const CHANGES_SHOWN: usize = 50;
+
+/// Names and values, in order. A value without name belongs to the one above it.
+#[derive(Default)]
+pub struct Sheet(Vec<(&'static str, String)>);
+
+impl Sheet {
+    /// What an entry says.
+    pub fn of(log: &Log<'_>, leaf: &Leaf) -> Result<Self, ReadError> {
+        let mut sheet = Self::default();
+        sheet.add("kind", leaf.kind());
+        sheet.add("time", leaf.time());
+        match leaf {
+            Leaf::Genesis(genesis) => sheet.genesis(log, genesis)?,
+            Leaf::Policy(change) => sheet.policy(log, change)?,
+            Leaf::Commit(commit) => sheet.commit(log, commit)?,
+            Leaf::Push(push) => sheet.push(push),
+            Leaf::Landed(landed) => sheet.landed(landed),
+            Leaf::Observed(observed) => sheet.observed(observed),
+        }
+        Ok(sheet)
+    }
+
+    /// What can be said of an entry that this version cannot read.
+    pub fn unreadable(error: &LeafError, leaf: &serde_json::Value) -> Self {
+        let mut sheet = Self::default();
+        sheet.add("unreadable", styled(ODD, error));
+        sheet.add("leaf", tame(&leaf.to_string()));
+        sheet
+    }
+
+    /// Adds a value.
+    pub fn add(&mut self, name: &'static str, value: impl fmt::Display) {
+        self.0.push((name, value.to_string()));
+    }
+
+    fn add_all<T: fmt::Display>(&mut self, name: &'static str, values: impl IntoIterator<Item = T>) {
+        for (place, value) in values.into_iter().enumerate() {
+            self.add(if place == 0 { name } else { "" }, value);
+        }
+    }
+
+    fn genesis(&mut self, log: &Log<'_>, genesis: &Genesis) -> Result<(), ReadError> {
+        let lines = |text: String| text.lines().count();
+        let refs = lines(genesis.baseline.refs.read_text(|name| log.blob(name))?);
+        let commits = lines(genesis.baseline.commits.read_text(|name| log.blob(name))?);
+        self.add("origin", &genesis.origin);
+        self.add("vkey", tame(&genesis.vkey));
+        self.add("logins", genesis.login.as_deref().map_or_else(|| "none".to_owned(), tame));
+        self.add("baseline", format_args!("{commits} commits, {refs} refs"));
+        self.add("policy", policy_name(&genesis.policy.read_text(|name| log.blob(name))?));
+        Ok(())
+    }
+
+    fn policy(&mut self, log: &Log<'_>, change: &PolicyChange) -> Result<(), ReadError> {
+        self.add("policy", policy_name(&change.policy.read_text(|name| log.blob(name))?));
+        self.add("digest", change.digest);
+        let mut signers = Vec::new();
+        for statement in &change.statements {
+            let envelope = statement.read_text(|name| log.blob(name))?;
+            signers.push(match Envelope::parse(envelope.as_bytes()) {
+                Ok((_, statement)) => format!("{}, valid until {}", statement.actor, statement.expires),
+                Err(error) => styled(BAD, error),
+            });
+        }
+        self.add_all("stated by", signers);
+        Ok(())
+    }
+
+    fn commit(&mut self, log: &Log<'_>, commit: &Commit) -> Result<(), ReadError> {
+        self.add("commit", commit.oid);
+        self.add("actor", &commit.actor);
+        let raw = commit.object.read_bytes(|name| log.blob(name))?;
+        let manifest = Manifest::parse(commit.manifest.read_text(|name| log.blob(name))?.as_bytes());
+        let object = object::commit::Commit::parse(&raw);
+        let (manifest, object) = match (manifest, object) {
+            (Ok(manifest), Ok(object)) => (manifest, object),
+            (Err(error), _) => {
+                self.add("manifest", styled(BAD, error));
+                return Ok(());
+            }
+            (_, Err(error)) => {
+                self.add("object", styled(BAD, error));
+                return Ok(());
+            }
+        };
+        let facts = evidence::gather(&raw, &object, &manifest, None).facts;
+        self.add("signature", signature(&facts.signature, commit));
+        self.add(
+            "manifest",
+            match facts.manifest {
+                ManifestTrailer::Matches => styled(GOOD, "signed with the commit"),
+                ManifestTrailer::Mismatch => styled(BAD, "the commit names another one"),
+                ManifestTrailer::Missing => "not named by the commit".to_owned(),
+            },
+        );
+        self.add("author", tame(&format!("{} <{}>", object.author.name, object.author.email)));
+        self.add_all("message", object.message.lines().map(tame));
+        for parent in manifest.parents() {
+            let against = parent.parent.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
+            self.add("changes", styled(FAINT, format_args!("{} against {against}", parent.lines.len())));
+            self.add_all("", parent.lines.iter().take(CHANGES_SHOWN).map(change));
+            if let Some(more) = parent.lines.len().checked_sub(CHANGES_SHOWN).filter(|more| *more > 0) {
+                self.add("", format_args!("… and {more} more"));
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, push: &Push) {
+        self.add("actor", push.actor.as_ref().map_or("unknown", |actor| actor.as_str()));
+        self.add(
+            "pusher",
+            match &push.pusher {
+                Pusher::Certificate { key } => format!("known by a push certificate of {key}"),
+                Pusher::Login { login } => format!("known by the login {}", tame(login)),
+                Pusher::Refused { why } => format!("refused: {}", tame(why)),
+                Pusher::Unknown => "neither certificate nor login".to_owned(),
+            },
+        );
+        self.add("certificate", if push.certificate.is_some() { "kept" } else { "none" });
+        self.add_all("updates", push.updates.iter().map(update));
+        self.add(
+            "decision",
+            match push.decision {
+                Verdict::Accepted => styled(GOOD, "accepted"),
+                Verdict::Denied => styled(BAD, "denied"),
+            },
+        );
+        self.add_all(
+            "reasons",
+            push.reasons.iter().map(|reason| {
+                let (code, words) = (reason.code.as_str(), tame(&reason.to_string()));
+                // Where the sentence begins with the code's own words, they need not be said twice.
+                if words.starts_with(&code.replace('-', " ")) { words } else { format!("{code}: {words}") }
+            }),
+        );
+        self.add("policy", format_args!("of entry {}, by decider {}", push.policy, push.decider));
+        self.add(
+            "commits",
+            match push.commits.count {
+                0 => "none new".to_owned(),
+                1 => format!("entry {}", push.commits.first),
+                count => format!("entries {} to {}", push.commits.first, push.commits.first.saturating_add(count - 1)),
+            },
+        );
+    }
+
+    fn landed(&mut self, landed: &Landed) {
+        self.add("push", format_args!("entry {}", landed.push));
+        self.add_all(
+            "refs",
+            landed.updates.iter().map(|update| {
+                let state = if update.state == State::Landed { styled(GOOD, "landed") } else { styled(ODD, "void") };
+                format!("{} {state}", tame(update.refname.as_str()))
+            }),
+        );
+    }
+
+    fn observed(&mut self, observed: &Observed) {
+        self.add_all(
+            "refs",
+            observed.refs.iter().map(|seen| {
+                let (tip, expected) = (place(seen.tip.as_ref()), place(seen.expected.as_ref()));
+                format!("{} stands at {tip}, the ledger put it at {expected}", tame(seen.refname.as_str()))
+            }),
+        );
+    }
+}
+
+impl fmt::Display for Sheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(name, value)| writeln!(f, "  {}{value}", styled(FAINT, format_args!("{name:13}"))))
+    }
+}
+
+fn policy_name(text: &str) -> String {
+    let name = Policy::parse(text).map(|policy| policy.name().to_owned());
+    name.map_or_else(|_| styled(BAD, "does not hold together"), |name| format!("\"{}\"", tame(&name)))
+}
+
+fn signature(found: &Signature, commit: &Commit) -> String {
+    match found {
+        Signature::Valid { key } if *key == commit.key => styled(GOOD, format_args!("valid, by {key}")),
+        Signature::Valid { key } => styled(BAD, format_args!("valid, but by {key} and not by {}", commit.key)),
+        Signature::Invalid { why } => styled(BAD, tame(why)),
+        Signature::Missing => styled(BAD, "none"),
+    }
+}
+
+fn change(line: &Line) -> String {
+    let letter = match (&line.old, &line.new) {
+        (None, _) => 'A',
+        (_, None) => 'D',
+        (Some(old), Some(new)) if old.mode().differs_in_type(new.mode()) => 'T',
+        _ => 'M',
+    };
+    let size = match line.new {
+        Some(New::Blob { lfs: Some(lfs), .. }) => format!(" ({} bytes in Git LFS)", lfs.bytes),
+        Some(New::Blob { bytes, .. }) => format!(" ({bytes} bytes)"),
+        Some(New::Gitlink(oid)) => format!(" (commit {})", oid.short()),
+        None => String::new(),
+    };
+    format!("{letter} {}{}", line.path, styled(FAINT, size))
+}
+
+fn update(update: &Update) -> String {
+    let action = match update.action {
+        Move::Create => "create",
+        Move::Update => "update",
+        Move::Rewrite => "rewrite",
+        Move::Delete => "delete",
+    };
+    let (old, new) = (place(update.old.as_ref()), place(update.new.as_ref()));
+    format!("{action} {} from {old} to {new}", tame(update.refname.as_str()))
+}
+
+fn place(tip: Option<&Oid>) -> String {
+    tip.map_or_else(|| "nothing".to_owned(), Oid::short)
+}

@@ -1,0 +1,230 @@
+//! `mledger verify`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use mledger::git::Repository;
+use mledger::hook::clone_setup;
+use mledger::ledger::append::LAST_CHECKPOINT;
+use mledger::ledger::follow::{self, FollowError};
+use mledger::ledger::place::Place;
+use mledger::ledger::read::ReadError;
+use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
+use mledger::tlog::checkpoint::Checkpoint;
+use mledger::tlog::key::VerifierKey;
+use mledger::tlog::note::Note;
+
+use super::End;
+use crate::context::{Context, KeyArgs};
+use crate::error::Failure;
+use crate::output::{BAD, GOOD, ODD, columns, counted, first_line, read_file, styled, tame, wrapped};
+
+/// The longest checkpoint file that is read, in bytes.
+const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
+/// The clone's own memory of the newest checkpoint that it has verified.
+const VERIFIED: &str = "verified";
+
+/// Check everything the ledger claims, offline: signatures, history, every decision, every ref
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt"
+)]
+pub struct Args {
+    /// The repository [default: the one around the current folder]
+    repository: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// A checkpoint seen earlier, which the ledger must extend
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+    /// Do not look at the repository's refs
+    #[arg(long)]
+    no_refs: bool,
+    /// Do not fetch first, in a clone
+    #[arg(long)]
+    offline: bool,
+}
+
+pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    let named = args.repository.as_ref().map(|path| context.at(path));
+    let context = named.as_ref().unwrap_or(context);
+    let fetched = if args.offline { Fetched::No } else { fetch(context, args)? };
+    let source = context.source(&args.key)?;
+    let log = context.open(&source).map_err(unreadable)?;
+    let place = Place::in_repository(source.repository().git_dir());
+    let seen = checkpoints(&place, args.since.as_deref())?;
+    let remote = remote_of(source.repository());
+    let refs = match &remote {
+        _ if args.no_refs => RefsOf::Nobody,
+        _ if is_server(&source, &place) => RefsOf::Server(source.repository()),
+        Some(remote) if source.is_followed() => RefsOf::Clone(source.repository(), remote),
+        _ => RefsOf::Nobody,
+    };
+    let looks_at_refs = !matches!(refs, RefsOf::Nobody);
+    let bar = context.output.progress(log.size(), "verifying");
+    let report = verify(&log, &Options { seen, refs }, &mut |done| bar.set_position(done));
+    let mut report = report.map_err(|error| Failure::from(error).found())?;
+    bar.finish_and_clear();
+    match fetched {
+        Fetched::Newest => {}
+        Fetched::No => excuse_newer_refs(&mut report, source.is_followed()),
+        Fetched::Contradiction(problem) => report.problems.insert(0, problem),
+    }
+    report.ok = report.problems.is_empty();
+    if report.ok {
+        remember(context, &place, &report, args.key.vkey.as_ref());
+    }
+    context.output.result(&report, || text(&report, looks_at_refs))?;
+    Ok(if report.ok { End::Fine } else { End::Found })
+}
+
+/// A ledger that is there and cannot even be opened is a finding.
+fn unreadable(failure: Failure) -> Failure {
+    let none = ReadError::NoLedger.to_string();
+    if failure.words().first() == Some(&none) { failure } else { failure.found() }
+}
+
+/// How new the ledger is that gets verified.
+enum Fetched {
+    /// As new as it gets.
+    Newest,
+    /// As it was fetched some time ago.
+    No,
+    /// As it was before the remote showed one that contradicts it.
+    Contradiction(Problem),
+}
+
+/// In a clone: fetches the newest ledger. One that contradicts what was seen is a finding; one that cannot be reached
+/// is not.
+fn fetch(context: &Context, args: &Args) -> Result<Fetched, Failure> {
+    let clone = context.repository()?;
+    let Some(remote) = remote_of(&clone).filter(|_| clone.work_dir().is_some()) else { return Ok(Fetched::Newest) };
+    let url = follow::remote_url(&clone, &remote)?;
+    match follow::fetch(clone.git_dir(), &url, args.key.vkey.as_ref()) {
+        Ok(_) => Ok(Fetched::Newest),
+        Err(error @ FollowError::OtherKey { .. }) => Err(error.into()),
+        Err(error) if error.is_contradiction() => {
+            Ok(Fetched::Contradiction(Problem::whole(error.code(), mledger::ledger::check::chain(&error))))
+        }
+        Err(error) => {
+            let why = first_line(&mledger::ledger::check::chain(&error));
+            context.output.say(format_args!("note: verifying what was fetched before: {why}"));
+            Ok(Fetched::No)
+        }
+    }
+}
+
+/// A clone's refs may well be newer than a ledger that was not fetched: every push of its own makes them so. Only the
+/// newest ledger can tell that nothing put them there.
+fn excuse_newer_refs(report: &mut Report, is_followed: bool) {
+    let before = report.problems.len();
+    report.problems.retain(|problem| !is_followed || problem.code != "ref");
+    report.refs.pending += before.abs_diff(report.problems.len()) as u64;
+}
+
+/// The remote whose ledger a clone follows.
+fn remote_of(repository: &Repository) -> Option<String> {
+    clone_setup::remote(repository).ok().flatten()
+}
+
+/// A bare repository whose pushes go through a gate, as against one that holds nothing but a fetched ledger.
+fn is_server(source: &crate::context::Source, place: &Place) -> bool {
+    !source.is_followed() && place.file(LAST_CHECKPOINT).exists()
+}
+
+/// What the ledger must extend: the checkpoint given, the one verified last, the server's second copy.
+fn checkpoints(place: &Place, since: Option<&Path>) -> Result<Vec<(String, Checkpoint)>, Failure> {
+    let mut seen = Vec::new();
+    if let Some(path) = since {
+        let checkpoint = parse(&read_file(path, CHECKPOINT_BYTES_MAX)?);
+        let checkpoint =
+            checkpoint.ok_or_else(|| Failure::new(format!("`{}` does not hold a checkpoint", path.display())))?;
+        seen.push((format!("the checkpoint in `{}`", path.display()), checkpoint));
+    }
+    for (file, words) in [
+        (VERIFIED, "the checkpoint verified last"),
+        (LAST_CHECKPOINT, "the second copy of the newest checkpoint"),
+        (follow::CHECKPOINT, "the checkpoint seen last"),
+    ] {
+        if let Some(checkpoint) = place.read(file)?.as_deref().and_then(parse) {
+            seen.push((words.to_owned(), checkpoint));
+        }
+    }
+    Ok(seen)
+}
+
+/// A checkpoint out of a note. Its signature does not matter here: a ledger that extends it extends it.
+fn parse(note: &str) -> Option<Checkpoint> {
+    Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
+}
+
+/// Keeps the verified checkpoint and the key that was given, so that a later rollback is found. Not being able to is no failure: an auditor's copy
+/// may be read-only.
+fn remember(context: &Context, place: &Place, report: &Report, given: Option<&VerifierKey>) {
+    let keep = || {
+        place.create()?;
+        // Given and found right: from now on the other commands trust it, too.
+        if let (Some(vkey), None) = (given, place.read(follow::VKEY)?) {
+            place.write(follow::VKEY, &format!("{vkey}\n"), 0o644)?;
+        }
+        place.write(VERIFIED, &report.checkpoint, 0o644)
+    };
+    if let Err(error) = keep() {
+        context.output.detail(format_args!("note: the checkpoint could not be remembered: {error}"));
+    }
+}
+
+fn text(report: &Report, looks_at_refs: bool) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<9}{value}");
+    };
+    row("ledger", report.origin.to_string());
+    row("key", report.vkey.clone());
+    row("size", counted(report.size, "entry", "entries"));
+    row("root", report.root.to_string());
+    let kinds: Vec<String> = report.entries.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    row("entries", kinds.join(", "));
+    row("signed", format!("{} verified", counted(report.signatures, "signature", "signatures")));
+    let decisions = report.decisions;
+    row(
+        "decided",
+        format!(
+            "{} replayed: {} accepted, {} denied",
+            counted(decisions.replayed, "decision", "decisions"),
+            decisions.accepted,
+            decisions.denied
+        ),
+    );
+    let refs = report.refs;
+    let looked = if looks_at_refs {
+        format!("{} covered, {} pending", refs.covered, refs.pending)
+    } else {
+        "not looked at".to_owned()
+    };
+    row("refs", looked);
+    for problem in &report.problems {
+        let place = match (&problem.index, &problem.refname) {
+            (Some(index), _) => format!("entry {index}: "),
+            (None, Some(name)) => format!("{name}: "),
+            (None, None) => String::new(),
+        };
+        let words = tame(&format!("{place}{} [{}]", problem.message, problem.code));
+        let lines = wrapped(&words, columns().map(|columns| columns.saturating_sub(9)));
+        let _ = writeln!(text, "{}  {}", styled(BAD, "problem"), lines.join("\n         "));
+    }
+    let verdict = if report.ok {
+        styled(GOOD, "verified: everything holds")
+    } else {
+        styled(
+            ODD,
+            format_args!(
+                "{}: do not trust this ledger before each is explained",
+                counted(report.problems.len(), "problem", "problems")
+            ),
+        )
+    };
+    let _ = writeln!(text, "{verdict}");
+    text
+}

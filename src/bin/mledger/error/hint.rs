@@ -1,0 +1,160 @@
+//! The next command to type, by what went wrong. The library names the problem; only the binary knows its commands.
+
+use std::error::Error;
+
+use mledger::git::GitError;
+use mledger::hook::install::InstallError;
+use mledger::hook::{clone_setup, pre_receive::GateError, server_setup};
+use mledger::ledger::append::AppendError;
+use mledger::ledger::export::ExportError;
+use mledger::ledger::follow::FollowError;
+use mledger::ledger::hashes::CacheError;
+use mledger::ledger::prove::ProveError;
+use mledger::ledger::read::ReadError;
+
+/// The command that helps, if one does.
+pub fn of(error: &(dyn Error + 'static)) -> Option<String> {
+    super::chain(error).find_map(|link| own(link).or_else(|| of(hidden(link)?)))
+}
+
+/// The hint that belongs to the error itself.
+fn own(error: &(dyn Error + 'static)) -> Option<String> {
+    let git = error.downcast_ref().and_then(of_git);
+    let read = || error.downcast_ref().and_then(of_read);
+    let append = || error.downcast_ref().and_then(of_append);
+    let follow = || error.downcast_ref().and_then(of_follow);
+    let setup = || error.downcast_ref().and_then(of_setup);
+    let key = || error.downcast_ref().and_then(of_key);
+    let install = || error.downcast_ref().and_then(of_install);
+    let export = || error.downcast_ref().and_then(of_export);
+    git.or_else(read).or_else(append).or_else(follow).or_else(setup).or_else(key).or_else(install).or_else(export)
+}
+
+/// Finds the inner error of the listed variants.
+macro_rules! inner {
+    ($error:ident, $($type:path { $($variant:ident)+ })+) => {{
+        $(if let Some(error) = $error.downcast_ref::<$type>() {
+            use $type as Outer;
+            return match error {
+                $(Outer::$variant(inner) => Some(inner),)+
+                _ => None,
+            };
+        })+
+        None
+    }};
+}
+
+/// The error whose place a transparent one takes: the chain of sources leaves it out.
+fn hidden<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    inner!(error,
+        ReadError { Git }
+        AppendError { Read Git Cache }
+        CacheError { Read }
+        ProveError { Read }
+        ExportError { Read Git }
+        FollowError { Read Git }
+        GateError { Read Append Git Setup }
+        clone_setup::SetupError { Follow Git Key Install }
+        server_setup::SetupError { Read Append Git }
+    )
+}
+
+fn of_git(error: &GitError) -> Option<String> {
+    match error {
+        GitError::NotFound(_) => Some("move into the repository, or name it: mledger -C FOLDER …".to_owned()),
+        GitError::NotOwned(path) => Some(format!("git config --global --add safe.directory '{path}'")),
+        GitError::Missing(_) | GitError::Corrupt(..) => Some("git fsck".to_owned()),
+        GitError::Unsupported { .. } => {
+            Some("git init --bare --ref-format=files --object-format=sha1, and push everything there".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_setup(error: &clone_setup::SetupError) -> Option<String> {
+    match error {
+        clone_setup::SetupError::NoActor => {
+            Some("git config --global user.email you@bank.example\nmledger init".to_owned())
+        }
+        clone_setup::SetupError::Actor { .. } => Some("mledger init --actor you@bank.example".to_owned()),
+        clone_setup::SetupError::NoSuchRemote(_) => Some("git remote -v".to_owned()),
+        _ => None,
+    }
+}
+
+fn of_key(error: &clone_setup::KeyError) -> Option<String> {
+    match error {
+        clone_setup::KeyError::Unusable { .. } | clone_setup::KeyError::File { .. } => {
+            Some("ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519\nmledger init --key ~/.ssh/id_ed25519".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_install(error: &InstallError) -> Option<String> {
+    match error {
+        InstallError::Elsewhere { .. } => {
+            Some("git config core.hooksPath \"$(git rev-parse --git-common-dir)/hooks\"\nmledger init".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_export(error: &ExportError) -> Option<String> {
+    match error {
+        ExportError::Foreign(path) => Some(format!("mledger export tiles '{}'", path.join("ledger").display())),
+        _ => None,
+    }
+}
+
+/// A ledger that went back is no case for a quick command: say what to find out and what to restore.
+const GO_ON: &str = "compare with a clone's `mledger verify`, then put back refs/mledger/log from the newest copy: git fetch CLONE/.git/mledger/log.git refs/mledger/log:refs/mledger/log";
+
+fn of_read(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::NoLedger => Some("mledger init".to_owned()),
+        ReadError::NoEntry { .. } => Some("mledger log -n 1, for the newest entry".to_owned()),
+        ReadError::Checkpoint(_) => {
+            Some("mledger verify --key VKEY, with the key that the ledger's administrator names".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn of_append(error: &AppendError) -> Option<String> {
+    let set_back = matches!(error, AppendError::SetBack { .. } | AppendError::Forked { .. });
+    set_back.then(|| GO_ON.to_owned())
+}
+
+fn of_follow(error: &FollowError) -> Option<String> {
+    match error {
+        FollowError::NoLedger => Some("mledger init --policy policy.toml, in the server's repository".to_owned()),
+        FollowError::OtherKey { given, .. } => Some(format!(
+            "ask the ledger's administrator which key is right; if it is yours, follow the ledger anew:\nmledger init --undo && mledger init --vkey '{given}'"
+        )),
+        error if error.is_contradiction() => {
+            Some("mledger verify, and show your administrator what it finds".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_found_behind_any_wrapper() {
+        let errors: [Box<dyn Error>; 5] = [
+            Box::new(ReadError::NoLedger),
+            Box::new(ProveError::Read(ReadError::NoLedger)),
+            Box::new(AppendError::Cache(CacheError::Read(ReadError::NoLedger))),
+            Box::new(GateError::Append(AppendError::Read(ReadError::NoLedger))),
+            Box::new(server_setup::SetupError::Read(ReadError::NoLedger)),
+        ];
+        for error in errors {
+            assert_eq!(of(error.as_ref()).as_deref(), Some("mledger init"), "{error:?}");
+        }
+        assert_eq!(of(&ReadError::NoGenesis), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! What people and programs see: results on standard output, talk on standard error.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::command::Global;
+use crate::error::Failure;
+
+/// What was refused or is wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What is fine.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What deserves a look.
+pub const ODD: Style = AnsiColor::Yellow.on_default();
+/// What is there to be found again, not to be read.
+pub const FAINT: Style = Style::new().dimmed();
+/// What a block is about.
+pub const TITLE: Style = Style::new().bold();
+
+/// How results and talk are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    color: anstream::ColorChoice,
+    json: bool,
+    talk: Talk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Talk {
+    Quiet,
+    Plain,
+    Verbose,
+}
+
+/// Standard output for one command, in which colours vanish where nobody would see them.
+pub type Results = BufWriter<AutoStream<StdoutLock<'static>>>;
+
+impl Output {
+    /// What the options ask for.
+    pub fn new(global: &Global) -> Self {
+        let color = match global.color {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        let talk = match (global.quiet, global.verbose) {
+            (true, _) => Talk::Quiet,
+            (false, false) => Talk::Plain,
+            (false, true) => Talk::Verbose,
+        };
+        Self { color, json: global.json, talk }
+    }
+
+    /// Whether results are to be JSON.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Where results go. A command flushes it before it returns.
+    pub fn results(self) -> Results {
+        BufWriter::new(AutoStream::new(io::stdout().lock(), self.color))
+    }
+
+    /// Prints the one result of a command: as JSON, or as `text`, which ends its own lines.
+    pub fn result<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+        let mut results = self.results();
+        if self.json {
+            write_json(&mut results, value)?;
+        } else {
+            results.write_all(text().as_bytes())?;
+        }
+        results.flush()
+    }
+
+    /// Says something to the person at the terminal.
+    pub fn say(self, words: impl Display) {
+        if self.talk >= Talk::Plain {
+            self.tell(words);
+        }
+    }
+
+    /// Says something that only the curious want to hear.
+    pub fn detail(self, words: impl Display) {
+        if self.talk >= Talk::Verbose {
+            self.tell(words);
+        }
+    }
+
+    /// Says why a command failed, unless its reader went away.
+    pub fn fail(self, failure: &Failure) {
+        if !failure.is_silent() {
+            self.tell(failure);
+        }
+    }
+
+    fn tell(self, words: impl Display) {
+        // Nobody is left to be told that standard error is gone.
+        let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{words}");
+    }
+
+    /// A bar for long work of `total` steps; hidden where standard error is no terminal, or nobody wants talk.
+    pub fn progress(self, total: u64, what: &'static str) -> ProgressBar {
+        if self.talk == Talk::Quiet || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
+        let bar = ProgressBar::new(total).with_message(what);
+        style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+    }
+}
+
+/// Columns that a line of results may have; none where they are not for a terminal of known width.
+pub fn columns() -> Option<usize> {
+    // Asks standard output itself; what a shell last wrote into `COLUMNS` may be of another window.
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0)).filter(|columns| *columns > 0)
+}
+
+/// Writes a value as one line of JSON.
+pub fn write_json<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// `text` in a style.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Text of others, such as a reason or a ref's name, without what would move a terminal's cursor or turn its text
+/// around.
+pub fn tame(text: &str) -> String {
+    let wild = |char: char| {
+        char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|char| if wild(char) { '\u{fffd}' } else { char }).collect()
+}
+
+/// At most `columns` characters of a line; an ellipsis stands for the rest.
+pub fn cut(line: &str, columns: usize) -> String {
+    match line.char_indices().nth(columns) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(columns.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// A line broken at blanks, so that its pieces have at most `columns` characters where their words allow it: a hash is
+/// never torn apart.
+pub fn wrapped(line: &str, columns: Option<usize>) -> Vec<String> {
+    let columns = columns.unwrap_or(usize::MAX);
+    let mut lines: Vec<String> = Vec::new();
+    for word in line.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= columns => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// `1 entry`, `2 entries`.
+pub fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The first line of what another program said: the rest is advice for its own users.
+pub fn first_line(words: &str) -> String {
+    tame(words.lines().next().unwrap_or_default())
+}
+
+/// Writes a file that a command was asked for.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|source| Failure::file("write", path, source))
+}
+
+/// Reads a file that a command was given, of at most `bytes_max` bytes.
+pub fn read_bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |source| Failure::file("read", path, source);
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > bytes_max as u64 {
+        return Err(Failure::new(format!("`{}` has {size} bytes, more than the {bytes_max} allowed", path.display())));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Reads a text file that a command was given, of at most `bytes_max` bytes.
+pub fn read_file(path: &Path, bytes_max: usize) -> Result<String, Failure> {
+    let text = String::from_utf8(read_bytes(path, bytes_max)?);
+    text.map_err(|error| Failure::from(error).of(format!("`{}` is not UTF-8 text", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_steer_a_terminal() {
+        for (wild, tamed) in [
+            ("plain é", "plain é"),
+            ("\u{1b}[31mred", "\u{fffd}[31mred"),
+            ("a\r\nb", "a\u{fffd}\u{fffd}b"),
+            ("x\u{202e}cod.exe", "x\u{fffd}cod.exe"),
+            ("\u{9b}2J", "\u{fffd}2J"),
+        ] {
+            assert_eq!(tame(wild), tamed);
+        }
+    }
+
+    #[test]
+    fn lines_break_at_blanks_only() {
+        for (line, columns, lines) in [
+            ("one two three", Some(7), &["one two", "three"][..]),
+            ("one two three", None, &["one two three"]),
+            ("sha256:0123456789 is long", Some(8), &["sha256:0123456789", "is long"]),
+            ("äöü äöü", Some(7), &["äöü äöü"]),
+            ("", Some(7), &[""]),
+        ] {
+            assert_eq!(wrapped(line, columns), lines);
+        }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(counted(1u64, "entry", "entries"), "1 entry");
+        assert_eq!(counted(0usize, "entry", "entries"), "0 entries");
+    }
+
+    #[test]
+    fn long_lines_are_cut_at_characters() {
+        for (line, columns, shown) in
+            [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("äöü!", 3, "äö…"), ("ab", 1, "…"), ("", 0, "")]
+        {
+            assert_eq!(cut(line, columns), shown);
+        }
+    }
+}

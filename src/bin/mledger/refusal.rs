@@ -1,0 +1,246 @@
+//! What a pusher reads after a decision: who, what, which rule, and what to do next.
+
+use mledger::hook::pre_receive::Answer;
+use mledger::name::{ActorId, Oid};
+use mledger::policy::role::Action;
+use mledger::policy::{Code, Policy, Reason};
+
+use crate::output::tame;
+
+/// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
+const BYTES_MAX: usize = 16 * 1024;
+
+/// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
+pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
+    let mut text = String::new();
+    let place = answer.entry.map_or_else(|| origin.to_owned(), |entry| format!("entry {entry} of {origin}"));
+    if answer.accepted {
+        line(&mut text, &format!("mledger: accepted, {place}"));
+        if let Some(checkpoint) = &answer.checkpoint {
+            line(&mut text, &format!("mledger: receipt: size {} root {}", checkpoint.size(), checkpoint.root()));
+        }
+    } else {
+        line(&mut text, &format!("mledger: push refused, {place}"));
+    }
+    if let Some(note) = &answer.note {
+        line(&mut text, &format!("mledger: {note}"));
+    }
+    if let (false, Some(decision)) = (answer.accepted, &answer.decision) {
+        let mut said = Vec::new();
+        for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
+            let block = block(reason, answer.policy.as_deref(), is_root, &mut said);
+            if text.len() + block.len() > BYTES_MAX {
+                line(&mut text, "\n  … and more reasons, which the ledger holds in part");
+                break;
+            }
+            text.push_str(&block);
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, words: &str) {
+    let shown: Vec<String> = words.split('\n').map(tame).collect();
+    text.push_str(&shown.join("\n"));
+    text.push('\n');
+}
+
+/// One reason: a headline, the facts in a column, and the next step, unless that was `said` before.
+fn block(
+    reason: &Reason,
+    policy: Option<&Policy>,
+    is_root: &dyn Fn(&Oid) -> bool,
+    said: &mut Vec<Vec<String>>,
+) -> String {
+    let mut text = String::new();
+    let place = reason.refname.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    line(&mut text, &format!("\n  {place}{}", headline(reason)));
+    for (name, value) in facts(reason, policy) {
+        line(&mut text, &format!("    {name:<8}{value}"));
+    }
+    let steps = next_step(reason, policy, is_root);
+    if !said.contains(&steps) {
+        for (at, step) in steps.iter().enumerate() {
+            line(&mut text, &format!("    {:<8}{step}", if at == 0 { "try" } else { "" }));
+        }
+        said.push(steps);
+    }
+    text
+}
+
+fn actor(reason: &Reason) -> &str {
+    reason.actor.as_ref().map_or("the pusher", |actor| actor.as_str())
+}
+
+fn headline(reason: &Reason) -> String {
+    let who = actor(reason);
+    let action = reason.action.map_or("do this", |action| action.as_str());
+    match reason.code {
+        Code::PusherUnknown => "nobody can tell who is pushing".to_owned(),
+        Code::PusherRefused => "what names the pusher does not hold".to_owned(),
+        Code::KeyUnknown => "no actor of the policy has this key".to_owned(),
+        Code::KeyExpired => format!("the key of {who} has expired"),
+        Code::KeyNotYetValid => format!("the key of {who} is not valid yet"),
+        Code::KeyRevoked => format!("the key of {who} is revoked"),
+        Code::ActorExpired => format!("{who} is no actor any more"),
+        Code::LoginUnknown => "no actor of the policy has this login".to_owned(),
+        Code::NotGranted => format!("{who} may not {action} this ref"),
+        Code::CommitUnsigned => "a commit is not signed".to_owned(),
+        Code::CommitSignatureInvalid => "a commit's signature does not count".to_owned(),
+        Code::CommitNotGranted => format!("{who} may not commit here"),
+        Code::LinkNotGranted => format!("{who} may not commit symbolic links or submodules here"),
+        Code::ManifestMissing => "a commit has no Mledger-Manifest trailer".to_owned(),
+        Code::ManifestMismatch => "a commit's Mledger-Manifest trailer names other contents than it has".to_owned(),
+        Code::LogFork => "a commit's author saw another ledger under this name".to_owned(),
+        Code::LogMissing => "a commit has no Mledger-Log trailer".to_owned(),
+        Code::TrailerMissing => "a commit lacks trailers".to_owned(),
+        Code::SignedPushMissing => "this push must be signed".to_owned(),
+        Code::ApprovalsMissing => "approvals are missing".to_owned(),
+        Code::FileTooLarge => "a file is too large for Git".to_owned(),
+        Code::TooManyCommits => "too many commits in one push".to_owned(),
+        Code::TooManyRefs => "too many refs in one push".to_owned(),
+        Code::TooManyChanges => "a commit changes too many files".to_owned(),
+        Code::RefForbidden => "only branches and tags may be pushed".to_owned(),
+        Code::FactsIncomplete => "the server could not read all it needs to decide".to_owned(),
+        Code::UpdateProblem => "this ref cannot be moved".to_owned(),
+        Code::Granted | Code::RuleMet => reason.code.to_string(),
+    }
+}
+
+fn facts(reason: &Reason, policy: Option<&Policy>) -> Vec<(&'static str, String)> {
+    let more = if reason.more > 0 { format!(" and {} more", reason.more) } else { String::new() };
+    let mut facts = Vec::new();
+    if let Some(rule) = &reason.rule {
+        facts.push(("rule", format!("\"{rule}\"")));
+    } else if let (Code::NotGranted | Code::CommitNotGranted, Some(roles)) = (reason.code, roles(reason, policy)) {
+        facts.push(("rule", format!("deny by default: no grant of {} ({roles}) covers it", actor(reason))));
+    }
+    match (&reason.path, &reason.commit) {
+        (Some(path), commit) => {
+            facts.push(("path", format!("{path}{more}")));
+            facts.extend(commit.iter().map(|commit| ("commit", commit.to_string())));
+        }
+        (None, Some(commit)) => facts.push(("commit", format!("{commit}{more}"))),
+        (None, None) => {}
+    }
+    facts.extend(reason.key.iter().map(|key| ("key", key.to_string())));
+    facts.extend(reason.detail.iter().map(|detail| ("why", detail.clone())));
+    facts
+}
+
+fn roles(reason: &Reason, policy: Option<&Policy>) -> Option<String> {
+    let actor = policy?.actor(reason.actor.as_ref()?)?;
+    Some(if actor.roles.is_empty() { "no role".to_owned() } else { actor.roles.join(", ") })
+}
+
+/// The people who can change the policy.
+fn admins(policy: Option<&Policy>) -> String {
+    let names: Vec<&str> =
+        policy.map(|policy| policy.admin().actors.iter().map(ActorId::as_str).collect()).unwrap_or_default();
+    if names.is_empty() { "an admin".to_owned() } else { names.join(", ") }
+}
+
+fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> Vec<String> {
+    let admins = admins(policy);
+    let first = match &reason.commit {
+        Some(commit) if is_root(commit) => "--root".to_owned(),
+        Some(commit) => format!("{}~1", commit.short()),
+        None => "@{upstream}".to_owned(),
+    };
+    let range = format!("git rebase -r --exec 'git commit --amend --no-edit -S' {first}");
+    let lines: &[String] = &match reason.code {
+        Code::PusherUnknown => {
+            ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
+        }
+        Code::PusherRefused => ["git push     (again: the certificate is made anew)".to_owned()].to_vec(),
+        Code::KeyUnknown | Code::LoginUnknown => [
+            "mledger init     (prints the lines that enrol you)".to_owned(),
+            format!("then send them to {admins}, who runs `mledger policy apply`"),
+        ]
+        .to_vec(),
+        Code::KeyExpired | Code::KeyNotYetValid | Code::KeyRevoked | Code::ActorExpired => {
+            [format!("ask {admins} for a valid key in the policy")].to_vec()
+        }
+        Code::NotGranted => not_granted_steps(reason, policy, &admins),
+        Code::CommitNotGranted | Code::LinkNotGranted => {
+            [format!("leave these paths out, or {}", ask_for_role(reason, policy, &admins))].to_vec()
+        }
+        Code::CommitUnsigned | Code::CommitSignatureInvalid | Code::ManifestMissing | Code::LogMissing => {
+            [format!("mledger init && {range}"), "then push again".to_owned()].to_vec()
+        }
+        Code::ManifestMismatch => [format!("{range}     (writes the trailer anew)")].to_vec(),
+        Code::LogFork => [
+            format!("tell {admins} before anything else: somebody was shown a different ledger"),
+            "mledger verify     (shows what your clone holds)".to_owned(),
+        ]
+        .to_vec(),
+        Code::TrailerMissing => {
+            ["git commit --amend     (and add the trailers at the end of the message)".to_owned()].to_vec()
+        }
+        Code::SignedPushMissing => ["git push --signed=if-asked     (or mledger init, once)".to_owned()].to_vec(),
+        Code::FileTooLarge => {
+            let path = reason.path.as_ref().map_or_else(|| "PATH".to_owned(), ToString::to_string);
+            [format!("git lfs migrate import --include='{path}'     (then push again)")].to_vec()
+        }
+        Code::TooManyCommits | Code::TooManyRefs => ["push them in smaller parts".to_owned()].to_vec(),
+        Code::RefForbidden => ["git push origin HEAD:refs/heads/BRANCH".to_owned()].to_vec(),
+        _ => Vec::new(),
+    };
+    lines.to_vec()
+}
+
+/// A refused move: to whom else one can turn, and where one may push instead.
+fn not_granted_steps(reason: &Reason, policy: Option<&Policy>, admins: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(branch) = policy.and_then(|policy| own_branch(reason, policy)) {
+        steps.push(format!("git push origin HEAD:refs/heads/{branch}"));
+    }
+    let who = policy.map(|policy| able(reason, policy)).unwrap_or_default();
+    steps.push(if who.is_empty() {
+        ask_for_role(reason, policy, admins)
+    } else {
+        format!("ask {} to push it for you", who.join(" or "))
+    });
+    steps
+}
+
+/// Admins need not ask: they change the policy.
+fn ask_for_role(reason: &Reason, policy: Option<&Policy>, admins: &str) -> String {
+    let is_admin = |actor: &ActorId| policy.is_some_and(|policy| policy.admin().actors.contains(actor));
+    if reason.actor.as_ref().is_some_and(is_admin) {
+        "grant it in the policy, if it should be: mledger policy show > policy.toml".to_owned()
+    } else {
+        format!("ask {admins} for a role that grants it")
+    }
+}
+
+/// Somewhere this actor may push a new branch: the first granted pattern, with a name in place of its wildcard.
+fn own_branch(reason: &Reason, policy: &Policy) -> Option<String> {
+    let actor = policy.actor(reason.actor.as_ref()?)?;
+    let create = Action::Create;
+    let is_branch = reason.refname.as_ref().is_some_and(|name| name.as_str().starts_with("refs/heads/"));
+    if !is_branch || reason.action == Some(Action::Delete) {
+        return None;
+    }
+    policy
+        .grants_of(actor)
+        .into_iter()
+        .filter(|held| held.grant.actions.contains(&create))
+        .filter_map(|held| held.grant.refs.globs())
+        .flatten()
+        .find_map(|glob| {
+            glob.as_str().strip_prefix("refs/heads/")?.strip_suffix("/**").map(|folder| format!("{folder}/my-change"))
+        })
+}
+
+/// Who may make this very move, at most three.
+fn able(reason: &Reason, policy: &Policy) -> Vec<String> {
+    let (Some(action), Some(refname)) = (reason.action, &reason.refname) else { return Vec::new() };
+    let may = |actor: &&mledger::policy::actor::Actor| {
+        policy.grants_of(actor).iter().any(|held| {
+            let path = reason.path.as_ref().is_none_or(|path| held.grant.paths.grants(path));
+            held.grant.actions.contains(&action) && held.grant.refs.grants(refname) && path
+        })
+    };
+    policy.actors().filter(may).map(|actor| actor.id.to_string()).take(3).collect()
+}
