@@ -1,0 +1,6 @@
+//! The engineer's side: `init` in a clone, and the hooks around `git commit` and `git push`.
+
+mod commits;
+mod hooks;
+mod ledger;
+mod setup;

@@ -1,0 +1,24 @@
+//! Everything from the outside: the built binary, real Git, real keys.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod attack;
+mod bad_input;
+mod bank;
+mod baseline;
+mod client;
+mod demo;
+mod durable;
+mod formats;
+mod gate;
+mod newcomer;
+mod reading;
+mod readme;
+mod server;
+mod verify;
+mod world;
