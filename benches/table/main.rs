@@ -1,0 +1,68 @@
+//! Measures mledger and prints the table of the README, as Markdown.
+//!
+//! ```text
+//! cargo bench                           three minutes
+//! cargo bench -- gate verify            only these parts: gate, append, verify, read, start
+//! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
+//! ```
+//!
+//! What is compared is measured in turns, one of each, and the ratio is the median over those pairs: other work on the
+//! machine then hits both alike. Nothing here fails because it is slow.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a measurement that fails should stop, and its figures have two or three digits"
+)]
+
+mod gate;
+mod ledger;
+mod measure;
+mod read;
+mod strace;
+mod verify;
+mod world;
+
+use std::path::PathBuf;
+
+use self::measure::Table;
+
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Enough for a table in three minutes.
+    Small,
+    /// What the README promises.
+    Full,
+}
+
+const PARTS: [&str; 5] = ["start", "gate", "append", "verify", "read"];
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [mode, folder, count] = words.as_slice()
+        && mode == "append-child"
+    {
+        return gate::append_child(folder.as_ref(), count.parse().unwrap());
+    }
+    let wanted = |part: &&str| words.is_empty() || words.iter().any(|word| word == part);
+    let size = if std::env::var("MLEDGER_BENCH").is_ok_and(|size| size == "full") { Size::Full } else { Size::Small };
+    let mut table = Table::default();
+    for part in PARTS.iter().filter(|part| wanted(part)) {
+        eprintln!("measuring: {part}");
+        match *part {
+            "start" => read::start(&mut table),
+            "gate" => gate::pushes(&mut table, size),
+            "append" => gate::appends(&mut table, size),
+            "verify" => verify::verify(&mut table, size),
+            _ => read::read(&mut table, size),
+        }
+    }
+    println!("{}\n\n{table}", measure::machine());
+}
+
+/// A folder on the disk that the build uses, so that fsync costs what it costs.
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}

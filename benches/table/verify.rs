@@ -1,0 +1,152 @@
+//! Verifying a whole ledger, against the least that such a verification can cost.
+//!
+//! The floor reads each bundle from the same repository, inflates it, parses its entries, hashes them, and verifies
+//! the same signatures, taken out beforehand, on all cores. It replays nothing and decides nothing.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use mledger::digest::leaf_hash;
+use mledger::entry::field::FieldError;
+use mledger::entry::leaf::Leaf;
+use mledger::git::Repository;
+use mledger::git::repository::verify_hashes_on_read;
+use mledger::identity::batch::{self, Item};
+use mledger::identity::sshsig::{NAMESPACE_GIT, SshSig};
+use mledger::ledger::read::{Log, TILE_WIDTH};
+use mledger::object::certificate::{self, Certificate};
+use mledger::object::commit::{Commit, signed_payload};
+use mledger::tlog::bundle;
+use rayon::prelude::*;
+
+use super::measure::{self, Pairs, Table, s};
+use super::world::MLEDGER;
+use super::{Size, ledger};
+
+/// Verifies ledgers of a hundred thousand entries, and a million.
+pub fn verify(table: &mut Table, size: Size) {
+    one(table, 100_000, 5);
+    if size == Size::Full {
+        one(table, 1_000_000, 3);
+    }
+}
+
+fn one(table: &mut Table, entries: u64, rounds: usize) {
+    let (path, made) = ledger::ledger(entries);
+    if let Some(made) = made {
+        let per_second = entries as f64 / made.as_secs_f64();
+        table.row(
+            &format!("making a ledger of {entries} entries, signatures included"),
+            s(made),
+            format!("{per_second:.0} entries a second"),
+        );
+    }
+    let signatures = signatures(&path);
+    let (mut peak, mut our_cpu, mut floor_cpu) = (0, Vec::new(), Vec::new());
+    let ours = || {
+        let cost = measure::cost(Command::new(MLEDGER).args(["verify", "--no-refs", "--offline"]).current_dir(&path));
+        peak = cost.peak.max(peak);
+        our_cpu.push(cost.cpu);
+        cost.wall
+    };
+    let least = || {
+        let before = measure::own_cpu();
+        let wall = floor(&path, &signatures);
+        floor_cpu.push(measure::own_cpu().saturating_sub(before));
+        wall
+    };
+    let pairs = Pairs::run(rounds, ours, least);
+    table.row(
+        &format!("`mledger verify` of {entries} entries, {} signatures of 50 keys", signatures.len()),
+        format!("{} ({:.2} ×)", s(pairs.ours()), pairs.ratio()),
+        format!("{}: the floor (inflate, parse, hash, strict Ed25519, both cores); target 2 ×", s(pairs.other())),
+    );
+    let (ours, least) = (measure::median(&our_cpu), measure::median(&floor_cpu));
+    table.row(
+        "… processor time",
+        format!("{} ({:.2} ×)", s(ours), ours.as_secs_f64() / least.as_secs_f64()),
+        format!("{}: the floor", s(least)),
+    );
+    table.row("… peak memory", format!("{} MB", peak / 1_000_000), "target 300 MB".to_owned());
+}
+
+/// A signature with what it is over.
+struct Signed {
+    message: Vec<u8>,
+    signature: SshSig,
+}
+
+fn signatures(path: &Path) -> Vec<Signed> {
+    bundles(path, |bytes| {
+        let leaves = bundle::parse(bytes).unwrap();
+        leaves.into_iter().filter_map(|leaf| signed(&Leaf::parse(leaf).unwrap())).collect::<Vec<_>>()
+    })
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn signed(leaf: &Leaf) -> Option<Signed> {
+    let inline = |_: &_| Err::<Vec<u8>, FieldError>(FieldError::Utf8);
+    let (armour, payload) = match leaf {
+        Leaf::Commit(commit) => {
+            let raw = commit.object.read_bytes(inline).unwrap();
+            (Commit::parse(&raw).unwrap().signature.unwrap(), signed_payload(&raw))
+        }
+        Leaf::Push(push) => {
+            let raw = push.certificate.as_ref()?.read_bytes(inline).unwrap();
+            (Certificate::parse(&raw).unwrap().signature, certificate::signed_payload(&raw).to_vec())
+        }
+        _ => return None,
+    };
+    let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).unwrap();
+    Some(Signed { message: signature.signed_data(&payload), signature })
+}
+
+fn floor(path: &Path, signatures: &[Signed]) -> Duration {
+    let begin = Instant::now();
+    let hashes: usize = bundles(path, |bytes| {
+        let leaves = bundle::parse(bytes).unwrap();
+        leaves.iter().filter(|leaf| parse(leaf)).map(|leaf| leaf_hash(leaf)).collect::<Vec<_>>().len()
+    })
+    .into_iter()
+    .sum();
+    let items: Vec<Item<'_>> = signatures
+        .iter()
+        .map(|signed| Item {
+            key: signed.signature.key().ed25519(),
+            message: &signed.message,
+            signature: signed.signature.signature(),
+        })
+        .collect();
+    assert!(items.par_chunks(256).all(|items| batch::verify_all(items).into_iter().all(|good| good)));
+    assert!(hashes > signatures.len());
+    begin.elapsed()
+}
+
+/// Parses a leaf, without the check that its form is canonical.
+fn parse(leaf: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(leaf).unwrap();
+    std::hint::black_box(value).is_object()
+}
+
+/// Does something with each bundle, on all cores.
+fn bundles<T: Send>(path: &Path, work: impl Fn(&[u8]) -> T + Sync) -> Vec<T> {
+    verify_hashes_on_read(false);
+    let repository = Repository::open(path).unwrap();
+    let (head, count) = {
+        let log = Log::open(&repository, None).unwrap();
+        (log.head().commit, log.head().sealed() / TILE_WIDTH)
+    };
+    let numbers: Vec<u64> = (0..count).collect();
+    let share = numbers.len().div_ceil(rayon::current_num_threads() * 8).max(1);
+    numbers
+        .par_chunks(share)
+        .flat_map_iter(|numbers| {
+            let repository = Repository::open(path).unwrap();
+            let log = Log::open_at(&repository, head, None).unwrap();
+            numbers.iter().map(|number| work(&log.bundle(*number).unwrap())).collect::<Vec<_>>()
+        })
+        .collect()
+}
