@@ -233,6 +233,18 @@ impl Index {
         .collect()
     }
 
+    /// Where the ledger put every ref that stands at a commit it knows, with the commit's generation: the baseline may
+    /// have put one at a tag object.
+    pub fn known_tips(&self) -> Result<Vec<(RefName, Oid, u32)>, IndexError> {
+        let mut query = self.0.prepare_cached(
+            "SELECT name, tip, generation FROM refs JOIN commits ON commits.oid = refs.tip ORDER BY name",
+        )?;
+        let rows = query
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, Oid::from_bytes(row.get(1)?), row.get::<_, u32>(2)?)))?;
+        rows.map(|row| row.map_err(IndexError::from).and_then(|(name, tip, at)| Ok((RefName::parse(&name)?, tip, at))))
+            .collect()
+    }
+
     /// The authorised moves that are not settled, oldest first.
     pub fn open_moves(&self) -> Result<Vec<OpenMove>, IndexError> {
         let mut query =
@@ -302,7 +314,7 @@ fn take_in(write: &Transaction<'_>, log: &Log<'_>) -> Result<(), IndexError> {
     };
     log.each(size..log.size(), |index, bytes| {
         let leaf = Leaf::parse(bytes).map_err(|source| IndexError::Leaf { index, source })?;
-        apply(write, log, index, &leaf)
+        apply(write, log, index, leaf)
     })?;
     write.execute("DELETE FROM meta", [])?;
     let head = &log.head().checkpoint;
@@ -332,7 +344,7 @@ fn known(db: &Connection, oid: &Oid) -> Result<Option<Known>, IndexError> {
     Ok(row.optional()?)
 }
 
-fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Result<(), IndexError> {
+fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: Leaf) -> Result<(), IndexError> {
     let text = |field: &Field| field.read_text(|name| log.blob(name));
     match leaf {
         Leaf::Genesis(genesis) => {
@@ -353,7 +365,7 @@ fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Res
             let object = commit.object.read_bytes(|name| log.blob(name))?;
             add_commit(write, &commit.oid, Some(index), &Commit::parse(&object)?.parents)?;
         }
-        Leaf::Push(push) if push.decision == Verdict::Accepted => open_push(write, log, index, push)?,
+        Leaf::Push(push) if push.decision == Verdict::Accepted => open_push(write, log, index, *push)?,
         Leaf::Push(_) => {}
         Leaf::Landed(landed) => {
             for settled in &landed.updates {
@@ -394,23 +406,22 @@ fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result
         Some(tip) => write
             .prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?)")?
             .execute(params![name.as_str(), tip.as_bytes()])?,
-        None => write.execute("DELETE FROM refs WHERE name = ?", [name.as_str()])?,
+        None => write.prepare_cached("DELETE FROM refs WHERE name = ?")?.execute([name.as_str()])?,
     };
     Ok(())
 }
 
-fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: &Push) -> Result<(), IndexError> {
+fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: Push) -> Result<(), IndexError> {
+    let push = push.whole(|name| log.blob(name))?;
+    let mut insert = write.prepare_cached("INSERT INTO open VALUES (?, ?, ?, ?, ?, NULL)")?;
     for update in &push.updates {
-        write.execute(
-            "INSERT INTO open VALUES (?, ?, ?, ?, ?, NULL)",
-            params![
-                sql(index),
-                update.refname.as_str(),
-                update.old.as_ref().map(Oid::as_bytes),
-                update.new.as_ref().map(Oid::as_bytes),
-                push.time.millis()
-            ],
-        )?;
+        insert.execute(params![
+            sql(index),
+            update.refname.as_str(),
+            update.old.as_ref().map(Oid::as_bytes),
+            update.new.as_ref().map(Oid::as_bytes),
+            push.time.millis()
+        ])?;
     }
     if let Some(certificate) = &push.certificate {
         let bytes = certificate.read_bytes(|name| log.blob(name))?;
@@ -426,8 +437,8 @@ fn settle(write: &Transaction<'_>, push: u64, name: &RefName, state: State) -> R
         let new: Option<Option<[u8; 20]>> = query.query_row(key, |row| row.get(0)).optional()?;
         set_tip(write, name, new.flatten().map(Oid::from_bytes).as_ref())?;
     }
-    write.execute("DELETE FROM open WHERE push = ? AND ref = ?", key)?;
-    write.execute("DELETE FROM observed WHERE ref = ?", [name.as_str()])?;
+    write.prepare_cached("DELETE FROM open WHERE push = ? AND ref = ?")?.execute(key)?;
+    write.prepare_cached("DELETE FROM observed WHERE ref = ?")?.execute([name.as_str()])?;
     Ok(())
 }
 

@@ -71,11 +71,12 @@ impl Draft {
             reasons: decision.reasons.clone(),
             time: facts.time,
             updates: facts.updates.iter().map(|update| leaf_update(update, inline_bytes_max, blobs)).collect(),
+            updates_more: None,
         };
-        self.batch.leaves.push(Leaf::Push(Box::new(push)));
+        self.batch.leaves.push(Leaf::Push(Box::new(push.with_updates_stored(blobs))));
     }
 
-    /// Whether the decision itself is too long for a leaf, as one about hundreds of refs is.
+    /// Whether the decision itself is too long for a leaf, as one with dozens of reasons of the longest names may be.
     pub fn is_too_long(&self) -> bool {
         self.batch.leaves.last().is_some_and(|leaf| leaf.to_bytes().is_err())
     }
@@ -101,6 +102,7 @@ impl Draft {
             updates: updates
                 .map(|update| Update { extra: None, ..leaf_update(update, 0, &mut Blobs::new()) })
                 .collect(),
+            updates_more: None,
         };
         self.batch.leaves.push(Leaf::Push(Box::new(push)));
     }

@@ -1,6 +1,6 @@
 //! From the pushed objects to the facts: what the gate reads before it decides. No lock is held meanwhile.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::merge;
@@ -9,7 +9,7 @@ use crate::entry::leaf::{Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
 use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
 use crate::git::{GitError, Kind, Repository};
-use crate::history::{self, Graph, Node};
+use crate::history::{self, Graph, Node, Reach};
 use crate::index::{Index, IndexError};
 use crate::ledger::read::{Log, ReadError};
 use crate::model::manifest::Manifest;
@@ -164,12 +164,16 @@ pub fn gather(
     let mut gatherer = Gatherer {
         sources,
         nodes: HashMap::new(),
+        known: RefCell::default(),
         tips: OnceCell::new(),
+        guarded: BTreeMap::new(),
+        leaving: HashMap::new(),
         found: Gathered { commits: found, ..Gathered::default() },
         cache: manifest::Cache::default(),
         commits_bytes: 0,
         limits: manifest_limits(sources.policy),
     };
+    gatherer.find_leaving(commands)?;
     for command in commands {
         let update = gatherer.update(command)?;
         gatherer.found.updates.push(update);
@@ -200,7 +204,13 @@ struct Gatherer<'a> {
     sources: &'a Sources<'a>,
     /// Commits that the ledger does not know, with the graph around them.
     nodes: HashMap<Oid, Node>,
-    tips: OnceCell<BTreeMap<RefName, Oid>>,
+    /// Commits that it knows, as far as a walk came by.
+    known: RefCell<HashMap<Oid, Node>>,
+    tips: OnceCell<BTreeMap<RefName, (u32, Oid)>>,
+    /// What the refs that a rule guards reach, by the rule's name.
+    guarded: BTreeMap<&'a str, Reach>,
+    /// What only the deleted refs reach, by their tips.
+    leaving: HashMap<Oid, Vec<Oid>>,
     found: Gathered,
     cache: manifest::Cache,
     /// How many bytes of raw commits were read to be kept.
@@ -268,41 +278,50 @@ impl Gatherer<'_> {
         let (fresh, _) = self.walk(new)?;
         update.entering = self.by_generation(fresh);
         self.describe(&update.entering.clone())?;
-        let rules: Vec<_> =
-            self.sources.policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)).collect();
-        if rules.is_empty() {
-            return Ok(());
-        }
-        for rule in rules {
-            let guards = |(name, tip): (&RefName, &Oid)| rule.refs.touches(name).then_some(*tip);
-            let guarded: Vec<Oid> = self.tips()?.iter().filter_map(guards).collect();
-            let entering = history::difference(self, &[new], &guarded)?.entering;
+        let policy = self.sources.policy;
+        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)) {
+            let mut guarded = match self.guarded.remove(rule.name.as_str()) {
+                Some(guarded) => guarded,
+                None => Reach::new(self.tips_of(|name| rule.refs.touches(name))?),
+            };
+            let unguarded = guarded.is_empty();
+            let entering = guarded.entering(self, &new);
+            self.guarded.insert(&rule.name, guarded);
+            let entering = entering?;
             let entered = entering.len();
             let commits = self.beyond_baseline(entering)?;
             self.describe(&commits)?;
             // What the baseline holds could be anything that the rule is about.
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             update.scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(())
     }
 
-    /// Where the ledger puts the refs at the moment of the decision, as far as that is a known commit: the baseline may
-    /// have put one at a tag object.
-    fn tips(&self) -> Result<&BTreeMap<RefName, Oid>, GatherError> {
-        if let Some(tips) = self.tips.get() {
-            return Ok(tips);
-        }
+    /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.
+    fn tips_of(&self, wanted: impl Fn(&RefName) -> bool) -> Result<Vec<(u32, Oid)>, GatherError> {
+        let tips = match self.tips.get() {
+            Some(tips) => tips,
+            None => {
+                let tips = self.read_tips()?;
+                self.tips.get_or_init(|| tips)
+            }
+        };
+        Ok(tips.iter().filter(|(name, _)| wanted(name)).map(|(_, tip)| *tip).collect())
+    }
+
+    fn read_tips(&self) -> Result<BTreeMap<RefName, (u32, Oid)>, GatherError> {
         let Sources { index, settled, .. } = self.sources;
-        let mut tips = BTreeMap::new();
-        let moved = settled.iter().filter_map(|(name, tip)| Some((name.clone(), (*tip)?)));
-        let unmoved = index.tips()?.into_iter().filter(|(name, _)| !settled.contains_key(name));
-        for (name, tip) in unmoved.chain(moved) {
-            if index.known(&tip)?.is_some() {
-                tips.insert(name, tip);
+        let unmoved = index.known_tips()?.into_iter().filter(|(name, ..)| !settled.contains_key(name));
+        let mut tips: BTreeMap<RefName, (u32, Oid)> = unmoved.map(|(name, tip, at)| (name, (at, tip))).collect();
+        for (name, tip) in *settled {
+            if let Some(tip) = tip
+                && let Some(known) = index.known(tip)?
+            {
+                tips.insert(name.clone(), (known.generation, *tip));
             }
         }
-        Ok(self.tips.get_or_init(|| tips))
+        Ok(tips)
     }
 
     /// Without the commits that were there before the ledger: nobody asked anything of them then.
@@ -349,10 +368,29 @@ impl Gatherer<'_> {
                 Some("it stands at something that is no commit; an administrator must look at it".to_owned());
             return Ok(());
         };
-        let others = self.tips()?.iter().filter(|(name, _)| **name != update.refname);
-        let others: Vec<Oid> = others.map(|(_, tip)| *tip).collect();
-        let leaving = history::difference(self, &[old], &others)?.entering;
+        let leaving = self.leaving.get(&old).cloned().unwrap_or_default();
         self.extra(update, &leaving, old, None)
+    }
+
+    /// Finds what each deleted ref alone reaches, in one walk for all of them.
+    fn find_leaving(&mut self, commands: &[Command]) -> Result<(), GatherError> {
+        let deleted: BTreeMap<&RefName, Oid> = commands
+            .iter()
+            .filter(|command| command.new.is_none())
+            .filter_map(|command| Some((&command.refname, command.old?)))
+            .collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let mut others = Reach::new(self.tips_of(|name| !deleted.contains_key(name))?);
+        let mut gone = Vec::new();
+        for old in deleted.values() {
+            // One that stands at no commit gets a problem of its own.
+            gone.extend(merge::commit_at(self.sources.pushed, *old)?);
+        }
+        let leaving = others.leaving(self, &gone)?;
+        self.leaving = gone.into_iter().zip(leaving).collect();
+        Ok(())
     }
 
     /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
@@ -517,7 +555,12 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.nodes.get(oid) {
             return Ok(node.clone());
         }
+        if let Some(node) = self.known.borrow().get(oid) {
+            return Ok(node.clone());
+        }
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
-        Ok(Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? })
+        let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
+        self.known.borrow_mut().insert(*oid, node.clone());
+        Ok(node)
     }
 }

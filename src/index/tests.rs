@@ -52,6 +52,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
         reasons: Vec::new(),
         time: time(),
         updates: vec![update],
+        updates_more: None,
     }))
 }
 

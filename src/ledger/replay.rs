@@ -1,5 +1,6 @@
 //! Replaying a ledger: every entry in order, every decision made again from what the ledger itself holds.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::consent::{self, Known};
 use crate::digest::{Digest, sha256};
 use crate::entry::leaf::{Genesis, Landed, Leaf, PolicyChange, Push, State, Update, Verdict, parse_paths};
-use crate::history::{self, Graph};
+use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
 use crate::object::message::LogHead;
 use crate::policy::Policy;
@@ -36,6 +37,8 @@ pub struct Replay<'a> {
     /// Tally of decisions.
     pub counts: Counts,
     graph: CommitGraph,
+    /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
+    guarded: BTreeMap<usize, Reach>,
     origin: Option<Origin>,
     /// The one source of logins that counts.
     login: Option<String>,
@@ -89,6 +92,7 @@ impl<'a> Replay<'a> {
             problems: Vec::new(),
             counts: Counts::default(),
             graph: CommitGraph::default(),
+            guarded: BTreeMap::new(),
             origin: None,
             login: None,
             policy: None,
@@ -213,6 +217,7 @@ impl<'a> Replay<'a> {
         self.counts.signatures += 1;
         self.owners = stated.owners;
         self.used.insert(stated.statement_digest);
+        self.guarded.clear();
         self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
         Ok(())
     }
@@ -417,7 +422,7 @@ impl<'a> Replay<'a> {
 
     /// The facts of one update, from the graph and the leaves.
     fn update(
-        &self,
+        &mut self,
         policy: &Policy,
         update: &Update,
         pending: &mut BTreeMap<Oid, CheckedCommit>,
@@ -486,17 +491,24 @@ impl<'a> Replay<'a> {
         Ok(reached.into_iter().map(|(_, oid)| oid).collect())
     }
 
-    fn scopes(&self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
+    fn scopes(&mut self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
         let mut scopes = BTreeMap::new();
-        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(name)) {
-            let tips = self.tips.iter().filter(|(name, tip)| rule.refs.touches(name) && self.graph.contains(tip));
-            let guarded: Vec<Oid> = tips.map(|(_, tip)| *tip).collect();
-            let entering =
-                history::difference(&self.graph, &[new], &guarded).map_err(|error| Flaw::graph(&error))?.entering;
+        for (place, rule) in policy.rules().iter().enumerate().filter(|(_, rule)| rule.refs.touches(name)) {
+            let guarded = match self.guarded.entry(place) {
+                Entry::Occupied(seen) => seen.into_mut(),
+                Entry::Vacant(place) => {
+                    let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
+                    place.insert(Reach::new(
+                        tips.filter_map(|(_, tip)| Some((self.graph.node(tip).ok()?.generation, *tip))),
+                    ))
+                }
+            };
+            let unguarded = guarded.is_empty();
+            let entering = guarded.entering(&self.graph, &new).map_err(|error| Flaw::graph(&error))?;
             let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
             let entered = entering.len();
             let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(scopes)
@@ -534,9 +546,24 @@ impl<'a> Replay<'a> {
                     return Err(flaw(&format!("{} could not land there from where it stood", update.refname)));
                 }
                 self.set_tip(&update.refname, update.new);
+                self.follow_guarded(&update);
             }
         }
         Ok(())
+    }
+
+    /// What rules guard grows with a new tip that keeps what was below the old one; after any other move it is found
+    /// out anew.
+    fn follow_guarded(&mut self, update: &Update) {
+        let (Move::Create | Move::Update, Some(new), Some(in_force)) = (update.action, update.new, &self.policy) else {
+            return self.guarded.clear();
+        };
+        let Ok(node) = self.graph.node(&new) else { return };
+        for (place, guarded) in &mut self.guarded {
+            if in_force.policy.rules().get(*place).is_some_and(|rule| rule.refs.touches(&update.refname)) {
+                guarded.add(node.generation, new);
+            }
+        }
     }
 
     fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {
