@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! commits       known commits: in a commit leaf, or in the baseline (leaf = NULL), with generation
-//! refs          where the ledger put each ref
+//! refs          where the ledger put each ref, with that commit's generation
 //! open          authorised moves that are not settled yet
 //! policies      the entries that hold a policy
 //! certificates  push certificates used up
@@ -24,12 +24,12 @@ use crate::name::{NameError, Oid, RefName};
 use crate::object::commit::{Commit, CommitError};
 
 /// Raised whenever the tables change; an index of another version is made anew.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
     CREATE TABLE commits (oid BLOB PRIMARY KEY, leaf INTEGER, generation INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL, generation INTEGER) WITHOUT ROWID;
     CREATE TABLE open (push INTEGER, ref TEXT, old BLOB, new BLOB, time INTEGER NOT NULL, process TEXT,
                        PRIMARY KEY (push, ref)) WITHOUT ROWID;
     CREATE TABLE policies (entry INTEGER PRIMARY KEY);
@@ -91,6 +91,17 @@ pub struct Known {
     pub leaf: Option<u64>,
     /// One more than the highest of its parents.
     pub generation: u32,
+}
+
+/// Where the ledger put a ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The ref.
+    pub refname: RefName,
+    /// Where it stands.
+    pub oid: Oid,
+    /// Of the commit there; none where it is no commit that the ledger knows: the baseline may hold a tag object.
+    pub generation: Option<u32>,
 }
 
 /// An authorised move of a ref that is not settled.
@@ -223,26 +234,15 @@ impl Index {
         Ok(tip.map(Oid::from_bytes))
     }
 
-    /// Where the ledger put every ref.
-    pub fn tips(&self) -> Result<Vec<(RefName, Oid)>, IndexError> {
-        let mut query = self.0.prepare_cached("SELECT name, tip FROM refs ORDER BY name")?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 20]>(1)?)))?;
+    /// Where the ledger put every ref, by name.
+    pub fn tips(&self) -> Result<Vec<Tip>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT name, tip, generation FROM refs ORDER BY name")?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?;
         rows.map(|row| {
-            row.map_err(IndexError::from).and_then(|(name, tip)| Ok((RefName::parse(&name)?, Oid::from_bytes(tip))))
+            let (name, oid, generation) = row?;
+            Ok(Tip { refname: RefName::parse(&name)?, oid: Oid::from_bytes(oid), generation })
         })
         .collect()
-    }
-
-    /// Where the ledger put every ref that stands at a commit it knows, with the commit's generation: the baseline may
-    /// have put one at a tag object.
-    pub fn known_tips(&self) -> Result<Vec<(RefName, Oid, u32)>, IndexError> {
-        let mut query = self.0.prepare_cached(
-            "SELECT name, tip, generation FROM refs JOIN commits ON commits.oid = refs.tip ORDER BY name",
-        )?;
-        let rows = query
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, Oid::from_bytes(row.get(1)?), row.get::<_, u32>(2)?)))?;
-        rows.map(|row| row.map_err(IndexError::from).and_then(|(name, tip, at)| Ok((RefName::parse(&name)?, tip, at))))
-            .collect()
     }
 
     /// The authorised moves that are not settled, oldest first.
@@ -403,9 +403,11 @@ fn add_commit(write: &Transaction<'_>, oid: &Oid, leaf: Option<u64>, parents: &[
 
 fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result<(), IndexError> {
     match tip {
-        Some(tip) => write
-            .prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?)")?
-            .execute(params![name.as_str(), tip.as_bytes()])?,
+        Some(tip) => write.prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?, ?)")?.execute(params![
+            name.as_str(),
+            tip.as_bytes(),
+            known(write, tip)?.map(|known| known.generation)
+        ])?,
         None => write.prepare_cached("DELETE FROM refs WHERE name = ?")?.execute([name.as_str()])?,
     };
     Ok(())

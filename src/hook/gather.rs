@@ -10,7 +10,7 @@ use crate::evidence::{self, Evidence};
 use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
 use crate::git::{GitError, Kind, Repository};
 use crate::history::{self, Graph, Node, Reach};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, Tip};
 use crate::ledger::read::{Log, ReadError};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
@@ -206,7 +206,7 @@ struct Gatherer<'a> {
     nodes: HashMap<Oid, Node>,
     /// Commits that it knows, as far as a walk came by.
     known: RefCell<HashMap<Oid, Node>>,
-    tips: OnceCell<BTreeMap<RefName, (u32, Oid)>>,
+    tips: OnceCell<Vec<Tip>>,
     /// What the refs that a rule guards reach, by the rule's name.
     guarded: BTreeMap<&'a str, Reach>,
     /// What only the deleted refs reach, by their tips.
@@ -245,16 +245,21 @@ impl Gatherer<'_> {
 
     /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        if self.found.updates.iter().all(|update| update.action != Move::Create) {
+        let folded = |name: &RefName| name.as_str().to_lowercase();
+        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
+        let mut alike: HashMap<String, BTreeSet<RefName>> =
+            created.map(|update| (folded(&update.refname), BTreeSet::new())).collect();
+        if alike.is_empty() {
             return Ok(());
         }
-        let mut names: HashMap<String, BTreeSet<RefName>> = HashMap::new();
-        let standing = self.sources.index.tips()?.into_iter().map(|(name, _)| name);
-        for name in standing.chain(self.found.updates.iter().map(|update| update.refname.clone())) {
-            names.entry(name.as_str().to_lowercase()).or_default().insert(name);
+        let standing = self.tips()?.iter().map(|tip| &tip.refname);
+        for name in standing.chain(self.found.updates.iter().map(|update| &update.refname)) {
+            if let Some(names) = alike.get_mut(&folded(name)) {
+                names.insert(name.clone());
+            }
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = names.get(&update.refname.as_str().to_lowercase());
+            let alike = alike.get(&folded(&update.refname));
             let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
             let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
             update.problem = update.problem.take().or(problem);
@@ -300,28 +305,25 @@ impl Gatherer<'_> {
 
     /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.
     fn tips_of(&self, wanted: impl Fn(&RefName) -> bool) -> Result<Vec<(u32, Oid)>, GatherError> {
-        let tips = match self.tips.get() {
-            Some(tips) => tips,
-            None => {
-                let tips = self.read_tips()?;
-                self.tips.get_or_init(|| tips)
-            }
-        };
-        Ok(tips.iter().filter(|(name, _)| wanted(name)).map(|(_, tip)| *tip).collect())
+        let tips = self.tips()?.iter().filter(|tip| wanted(&tip.refname));
+        Ok(tips.filter_map(|tip| Some((tip.generation?, tip.oid))).collect())
     }
 
-    fn read_tips(&self) -> Result<BTreeMap<RefName, (u32, Oid)>, GatherError> {
+    /// Where the ledger puts every ref at that moment.
+    fn tips(&self) -> Result<&[Tip], GatherError> {
+        if let Some(tips) = self.tips.get() {
+            return Ok(tips);
+        }
         let Sources { index, settled, .. } = self.sources;
-        let unmoved = index.known_tips()?.into_iter().filter(|(name, ..)| !settled.contains_key(name));
-        let mut tips: BTreeMap<RefName, (u32, Oid)> = unmoved.map(|(name, tip, at)| (name, (at, tip))).collect();
-        for (name, tip) in *settled {
-            if let Some(tip) = tip
-                && let Some(known) = index.known(tip)?
-            {
-                tips.insert(name.clone(), (known.generation, *tip));
+        let mut tips = index.tips()?;
+        tips.retain(|tip| !settled.contains_key(&tip.refname));
+        for (refname, oid) in *settled {
+            if let Some(oid) = *oid {
+                let generation = index.known(&oid)?.map(|known| known.generation);
+                tips.push(Tip { refname: refname.clone(), oid, generation });
             }
         }
-        Ok(tips)
+        Ok(self.tips.get_or_init(|| tips))
     }
 
     /// Without the commits that were there before the ledger: nobody asked anything of them then.
