@@ -54,11 +54,16 @@ impl Reach {
         Ok(self.reached.contains(oid))
     }
 
-    /// The commits that `new` reaches and no tip does, parents first: [`super::difference`]'s `entering`, without a
-    /// walk to where both sides end.
-    pub fn entering<G: Graph>(&mut self, graph: &G, new: &Oid) -> Result<Vec<Oid>, G::Error> {
+    /// The commits that `new` reach and no tip does, parents first: [`super::difference`]'s `entering`, without a walk
+    /// to where both sides end.
+    pub fn entering<G: Graph>(&mut self, graph: &G, new: &[Oid]) -> Result<Vec<Oid>, G::Error> {
         let mut entering = BTreeSet::new();
-        let (mut queue, mut seen) = (BinaryHeap::from([(graph.node(new)?.generation, *new)]), HashSet::from([*new]));
+        let (mut queue, mut seen) = (BinaryHeap::new(), HashSet::new());
+        for oid in new {
+            if seen.insert(*oid) {
+                queue.push((graph.node(oid)?.generation, *oid));
+            }
+        }
         while let Some((generation, oid)) = queue.pop() {
             if self.contains(graph, generation, &oid)? {
                 continue;
@@ -170,12 +175,12 @@ mod tests {
             graph.0.add(nth(n), vec![nth(if n == 10_000 { 9_990 } else { n - 1 })]).unwrap();
         }
         let mut reach = Reach::new([(10_000, nth(9_999)), (5, nth(4))]);
-        assert_eq!(reach.entering(&graph, &nth(10_002)).unwrap(), [nth(10_000), nth(10_001), nth(10_002)]);
-        assert!(reach.entering(&graph, &nth(9_999)).unwrap().is_empty());
+        assert_eq!(reach.entering(&graph, &[nth(10_002)]).unwrap(), [nth(10_000), nth(10_001), nth(10_002)]);
+        assert!(reach.entering(&graph, &[nth(9_999)]).unwrap().is_empty());
         let asked = graph.1.borrow().len();
         assert!(asked < 20, "{asked} commits were read");
         assert_eq!(reach.leaving(&graph, &[nth(10_002)]).unwrap(), [[nth(10_000), nth(10_001), nth(10_002)]]);
-        assert!(reach.entering(&graph, &nth(77_777)).is_err());
+        assert!(reach.entering(&graph, &[nth(77_777)]).is_err());
     }
 
     proptest! {
@@ -199,10 +204,10 @@ mod tests {
                 tips.extend(more);
                 prop_assert_eq!(reach.is_empty(), tips.is_empty());
                 let old = reach_of(&graph, &tips);
-                for new in &new {
+                for new in new.chunks(1).chain([new.as_slice()]) {
                     let entering = reach.entering(&graph, new).unwrap();
-                    prop_assert_eq!(&entering, &difference(&graph, &[*new], &tips).unwrap().entering);
-                    let expected: BTreeSet<Oid> = reach_of(&graph, &[*new]).difference(&old).copied().collect();
+                    prop_assert_eq!(&entering, &difference(&graph, new, &tips).unwrap().entering);
+                    let expected: BTreeSet<Oid> = reach_of(&graph, new).difference(&old).copied().collect();
                     prop_assert_eq!(entering.into_iter().collect::<BTreeSet<_>>(), expected);
                 }
                 let leaving = reach.leaving(&graph, &new).unwrap();

@@ -280,7 +280,8 @@ impl Gatherer<'_> {
     }
 
     fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
-        let (fresh, _) = self.walk(new)?;
+        let (fresh, boundary) = self.walk(new)?;
+        let boundary: Vec<Oid> = boundary.into_iter().collect();
         update.entering = self.by_generation(fresh);
         self.describe(&update.entering.clone())?;
         let policy = self.sources.policy;
@@ -290,9 +291,10 @@ impl Gatherer<'_> {
                 None => Reach::new(self.tips_of(|name| rule.refs.touches(name))?),
             };
             let unguarded = guarded.is_empty();
-            let entering = guarded.entering(self, &new);
+            // What the ledger does not know no ref reaches, so only what lies below needs a walk.
+            let known = guarded.entering(self, &boundary);
             self.guarded.insert(&rule.name, guarded);
-            let entering = entering?;
+            let entering = self.in_order(known?, &update.entering)?;
             let entered = entering.len();
             let commits = self.beyond_baseline(entering)?;
             self.describe(&commits)?;
@@ -301,6 +303,18 @@ impl Gatherer<'_> {
             update.scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(())
+    }
+
+    /// Both together, parents first.
+    fn in_order(&self, known: Vec<Oid>, fresh: &[Oid]) -> Result<Vec<Oid>, GatherError> {
+        if known.is_empty() {
+            return Ok(fresh.to_vec());
+        }
+        let mut all = BTreeSet::new();
+        for oid in known.iter().chain(fresh) {
+            all.insert((self.node(oid)?.generation, *oid));
+        }
+        Ok(all.into_iter().map(|(_, oid)| oid).collect())
     }
 
     /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.

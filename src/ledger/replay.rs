@@ -504,7 +504,7 @@ impl<'a> Replay<'a> {
                 }
             };
             let unguarded = guarded.is_empty();
-            let entering = guarded.entering(&self.graph, &new).map_err(|error| Flaw::graph(&error))?;
+            let entering = guarded.entering(&self.graph, &[new]).map_err(|error| Flaw::graph(&error))?;
             let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
             let entered = entering.len();
             let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
