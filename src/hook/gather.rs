@@ -165,6 +165,7 @@ pub fn gather(
         sources,
         nodes: HashMap::new(),
         known: RefCell::default(),
+        trees: RefCell::default(),
         tips: OnceCell::new(),
         guarded: BTreeMap::new(),
         leaving: HashMap::new(),
@@ -206,6 +207,8 @@ struct Gatherer<'a> {
     nodes: HashMap<Oid, Node>,
     /// Commits that it knows, as far as a walk came by.
     known: RefCell<HashMap<Oid, Node>>,
+    /// The trees of commits that were read: most are asked for once more, by their children.
+    trees: RefCell<HashMap<Oid, Oid>>,
     tips: OnceCell<Vec<Tip>>,
     /// What the refs that a rule guards reach, by the rule's name.
     guarded: BTreeMap<&'a str, Reach>,
@@ -433,7 +436,12 @@ impl Gatherer<'_> {
     }
 
     fn tree(&self, commit: &Oid) -> Result<Oid, GitError> {
-        merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))
+        if let Some(tree) = self.trees.borrow().get(commit) {
+            return Ok(*tree);
+        }
+        let tree = merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))?;
+        self.trees.borrow_mut().insert(*commit, tree);
+        Ok(tree)
     }
 
     /// The paths that differ, within what the push may cost in all.
@@ -542,6 +550,7 @@ impl Gatherer<'_> {
             Ok(commit) => commit,
             Err(error) => return Ok(refused(&error)),
         };
+        self.trees.borrow_mut().insert(*oid, commit.tree);
         let mut parents = Vec::new();
         for parent in &commit.parents {
             parents.push((*parent, self.tree(parent)?));
