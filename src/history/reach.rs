@@ -200,7 +200,9 @@ mod tests {
             let (mut tips, later, new) = (pick(&tips), pick(&later), pick(&new));
             let mut reach = Reach::new(with_generations(&graph, &tips));
             for more in [Vec::new(), later] {
-                with_generations(&graph, &more).into_iter().for_each(|(generation, tip)| reach.add(generation, tip));
+                for (generation, tip) in with_generations(&graph, &more) {
+                    reach.add(generation, tip);
+                }
                 tips.extend(more);
                 prop_assert_eq!(reach.is_empty(), tips.is_empty());
                 let old = reach_of(&graph, &tips);

@@ -297,7 +297,7 @@ impl Gatherer<'_> {
             // What the ledger does not know no ref reaches, so only what lies below needs a walk.
             let known = guarded.entering(self, &boundary);
             self.guarded.insert(&rule.name, guarded);
-            let entering = self.in_order(known?, &update.entering)?;
+            let entering = self.in_order(&known?, &update.entering)?;
             let entered = entering.len();
             let commits = self.beyond_baseline(entering)?;
             self.describe(&commits)?;
@@ -309,7 +309,7 @@ impl Gatherer<'_> {
     }
 
     /// Both together, parents first.
-    fn in_order(&self, known: Vec<Oid>, fresh: &[Oid]) -> Result<Vec<Oid>, GatherError> {
+    fn in_order(&self, known: &[Oid], fresh: &[Oid]) -> Result<Vec<Oid>, GatherError> {
         if known.is_empty() {
             return Ok(fresh.to_vec());
         }
