@@ -6,6 +6,7 @@ use std::process::Command;
 use mledger::identity::sshsig;
 
 use crate::bank::Bank;
+use crate::formats::{fits, schema};
 use crate::world::{Person, Run};
 
 /// How many refs a policy allows in one push by default.
@@ -46,6 +47,7 @@ fn a_thousand_refs_with_long_names_are_created_updated_and_deleted() {
         let push = bank.newest_push();
         assert_eq!((&push["decision"], push["refs"].as_array().unwrap().len()), (&"accepted".into(), REFS));
         let leaf = bank.leaf(push["index"].as_u64().unwrap());
+        fits(&schema("leaf"), &leaf);
         let shown = leaf["updates"].as_array().unwrap().len() as u64;
         assert_eq!(leaf["updates-more"]["count"].as_u64().unwrap() + shown, REFS as u64);
         let report = bank.holds();
