@@ -9,6 +9,7 @@ pub mod changes;
 pub mod commit;
 pub mod message;
 pub mod person;
+pub mod tag;
 pub mod tree;
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::object::certificate::Command;
 use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, LogTrailer, Pusher};
 use crate::policy::reason::Decision;
 use crate::tlog::tree::{self, TreeError};
@@ -90,6 +91,8 @@ impl GateError {
 pub struct Answer {
     /// Whether the refs may move.
     pub accepted: bool,
+    /// Whether they may only because the policy merely observes.
+    pub tolerated: bool,
     /// The decision, with its reasons.
     pub decision: Option<Decision>,
     /// Where it stands in the ledger.
@@ -293,7 +296,7 @@ impl<'a> View<'a> {
             return Ok(false);
         }
         if moved {
-            stale |= !gather::recorded_since(&self.index, &gathered.commits)?.is_empty();
+            stale |= !gather::changed_since(&self.index, &gathered.commits)?.is_empty();
         }
         let looks_at_others =
             |update: &facts::Update| !update.scopes.is_empty() || update.action == facts::Move::Delete;
@@ -331,10 +334,10 @@ fn conclude(
     problems: Vec<String>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
-    let (mut gathered, totals) = match view.gathered {
-        Ok(gathered) => (gathered, None),
+    let (mut gathered, totals, complete) = match view.gathered {
+        Ok(gathered) => (gathered, None, true),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
-        Err(error) => (unjudged(&view.commands, &error), error.totals()),
+        Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
     judge_logs(locked, &view.log, gate, &mut gathered)?;
     let mut unexplained = Vec::new();
@@ -358,32 +361,43 @@ fn conclude(
     };
     let mut decision = decide(&view.policy, &facts);
     let mut draft = before(settlement.leaves.clone());
-    if decision.accepted {
-        draft.accept(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
+    let mut tolerated = !decision.accepted && complete && is_tolerable(&view.policy, &decision, &gathered);
+    if decision.accepted || tolerated {
+        draft.let_through(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
         if draft.is_too_long() {
             facts.updates.iter_mut().for_each(|update| update.problem = Some(TOO_LONG.to_owned()));
             decision = decide(&view.policy, &facts);
+            tolerated = false;
             draft = before(settlement.leaves);
         }
     }
-    if !decision.accepted {
+    if !decision.accepted && !tolerated {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
     let checkpoint = locked.append(&draft.batch)?;
     let entry = checkpoint.size() - 1;
-    if decision.accepted {
+    if decision.accepted || tolerated {
         let log = gate.log()?;
         let mut index = view.index;
         index.sync_push(&log, settle::receive_pack().as_deref())?;
     }
     Ok(Answer {
-        accepted: decision.accepted,
+        accepted: decision.accepted || tolerated,
+        tolerated,
         decision: Some(decision),
         entry: Some(entry),
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(view.policy)),
         note: None,
     })
+}
+
+/// Whether a policy that only observes lets the push through: nothing stands against it but what the policy forbids,
+/// and every commit can be recorded.
+fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bool {
+    policy.mode() == Mode::Observe
+        && decision.reasons.iter().all(|reason| reason.code.is_tolerable())
+        && gathered.commits.values().all(|found| found.is_readable)
 }
 
 /// The updates of a push whose facts could not be gathered: denied and recorded as what they were. Where a limit ended
@@ -398,7 +412,8 @@ fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
         old: command.old,
         problem: problem.clone(),
         refname: command.refname.clone(),
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     };
     // Too many are counted, not listed: each would be looked up under the lock.
     let listed = if matches!(error, GatherError::Refs { .. }) { Push::DENIED_UPDATES_MAX } else { COMMANDS_MAX };
@@ -416,7 +431,8 @@ fn stand_in(why: String) -> Result<facts::Update, GateError> {
         old: None,
         problem: Some(why),
         refname,
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     })
 }
 
@@ -482,9 +498,9 @@ fn check_tips(
         if !index.is_observed(name, stands.as_ref())? {
             unexplained.push(Unexplained { expected, refname: name.clone(), tip: stands });
         }
-        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.to_string());
+        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
         Some(format!(
-            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back",
+            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back, or take it as it is with `mledger reconcile`",
             at(stands),
             at(expected)
         ))
