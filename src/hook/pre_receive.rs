@@ -23,7 +23,7 @@ use crate::ledger::append::{AppendError, Locked, Signer};
 use crate::ledger::check::chain;
 use crate::ledger::place::Place;
 use crate::ledger::read::{Log, ReadError};
-use crate::name::{NameError, Oid, RefName};
+use crate::name::{NameError, Oid, Origin, RefName};
 use crate::object::certificate::Command;
 use crate::object::message::LogHead;
 use crate::policy::Policy;
@@ -339,7 +339,7 @@ fn conclude(
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
         Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
-    judge_logs(locked, &view.log, gate, &mut gathered)?;
+    judge_logs(&view.log, &gate.signer.origin, &mut gathered)?;
     let mut unexplained = Vec::new();
     for update in &mut gathered.updates {
         check_tips(gate, &view.index, &settlement, update, &mut unexplained)?;
@@ -402,7 +402,7 @@ fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bo
 
 /// The updates of a push whose facts could not be gathered: denied and recorded as what they were. Where a limit ended
 /// the gathering, that is what denies.
-fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
+pub(super) fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
     let problem = Some(chain(error));
     let update = |command: &Command| facts::Update {
         entering: Vec::new(),
@@ -437,13 +437,13 @@ fn stand_in(why: String) -> Result<facts::Update, GateError> {
 }
 
 /// Holds each commit's `Mledger-Log` trailer against the ledger.
-fn judge_logs(locked: &Locked<'_>, log: &Log<'_>, gate: &Gate, gathered: &mut Gathered) -> Result<(), GateError> {
+pub(super) fn judge_logs(log: &Log<'_>, origin: &Origin, gathered: &mut Gathered) -> Result<(), GateError> {
     let mut roots = Roots { log, known: BTreeMap::new() };
     for found in gathered.commits.values_mut() {
         if let Some(seen) = &found.evidence.log
-            && seen.origin == gate.signer.origin
+            && seen.origin == *origin
         {
-            let holds = locked.is_prefix(seen.size, &seen.root)? || roots.holds(seen)?;
+            let holds = roots.holds(seen)?;
             found.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
     }

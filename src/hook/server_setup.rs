@@ -175,7 +175,12 @@ pub fn set_up(path: &Path, options: &Options, now: Timestamp) -> Result<Report, 
 }
 
 /// Makes the key and the first entry.
-fn begin(repository: &Repository, place: &Place, options: &Options, now: Timestamp) -> Result<(u64, u64), SetupError> {
+pub(super) fn begin(
+    repository: &Repository,
+    place: &Place,
+    options: &Options,
+    now: Timestamp,
+) -> Result<(u64, u64), SetupError> {
     let refs = baseline_refs(repository)?;
     let history = repository.history()?;
     let origin = match &options.origin {

@@ -2,13 +2,14 @@
 
 use mledger::hook::pre_receive::Answer;
 use mledger::name::{ActorId, Oid};
+use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
 use crate::output::tame;
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
-const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 15 * 1024;
 
 /// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
 pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
@@ -29,16 +30,22 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
     if answer.tolerated {
         line(&mut text, "mledger: once the policy is enforced, this push will be refused:");
     }
-    if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
-        let mut said = Vec::new();
-        for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
-            let block = block(reason, answer.policy.as_deref(), is_root, &mut said);
-            if text.len() + block.len() > BYTES_MAX {
-                line(&mut text, "\n  … and more reasons, which the ledger holds in part");
-                break;
-            }
-            text.push_str(&block);
+    if let Some(decision) = &answer.decision {
+        text.push_str(&reasons(decision, answer.policy.as_deref(), is_root));
+    }
+    text
+}
+
+/// Everything that stands against a push, each with the next step.
+pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> String {
+    let (mut text, mut said) = (String::new(), Vec::new());
+    for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
+        let block = block(reason, policy, is_root, &mut said);
+        if text.len() + block.len() > BYTES_MAX {
+            line(&mut text, "\n  … and more reasons, which the ledger holds in part");
+            break;
         }
+        text.push_str(&block);
     }
     text
 }
