@@ -22,7 +22,7 @@ pub struct Args {
     /// In a bare repository: the ledger's name [default: host and folder]
     #[arg(long, value_name = "NAME", value_parser = Origin::parse)]
     pub origin: Option<Origin>,
-    /// In a bare repository: what tells who pushes, where a push is not signed
+    /// In a bare repository: what tells who pushes, where a push is not signed; see below [default: none]
     #[arg(long, value_name = "SOURCE")]
     pub login: Option<String>,
     /// In a clone: who you are to the policy [default: your e-mail address]
@@ -45,9 +45,24 @@ pub struct Args {
 const AFTER_HELP: &str = "\
 Doing it again changes nothing. Hooks that are there are kept and run first.
 
+Sources of logins, one for the life of a ledger; the policy writes a login as SOURCE:NAME:
+  none           no login counts, every push must be signed
+  ssh-user-auth  SSH_USER_AUTH of sshd with `ExposeAuthInfo yes`: the key that signed in, no `logins` needed
+  gitolite       GL_USER; not with GL_BYPASS_ACCESS_CHECKS
+  gitea          GITEA_PUSHER_NAME of Gitea or Forgejo; not with a deploy key or GITEA_INTERNAL_PUSH
+  gitlab         GL_USERNAME; not with a deploy key (GL_ID=key-…)
+  github         GITHUB_USER_LOGIN of GitHub Enterprise Server; not of an app
+  http           REMOTE_USER of a web server that asks for passwords or certificates before `git http-backend`
+  env            MLEDGER_LOGIN, set by your forced command
+
+A source is safe where all pushes come through that front end and nobody who pushes has a shell on the server, sets
+variables there (sshd's AcceptEnv, PermitUserEnvironment) or reaches the repository another way: whoever chooses the
+environment of git-receive-pack chooses the login. Signed pushes are safe everywhere.
+
 Examples:
   mledger init                        in a clone
   mledger init --policy policy.toml   in the bare repository that people push to
+  mledger init --policy policy.toml --login gitea
   mledger init --undo";
 
 /// Sets up the repository that holds the current folder.
