@@ -45,19 +45,19 @@ pub struct Args {
 const AFTER_HELP: &str = "\
 Doing it again changes nothing. Hooks that are there are kept and run first.
 
-Sources of logins, one for the life of a ledger; the policy writes a login as SOURCE:NAME:
-  none           no login counts, every push must be signed
-  ssh-user-auth  SSH_USER_AUTH of sshd with `ExposeAuthInfo yes`: the key that signed in, no `logins` needed
-  gitolite       GL_USER; not with GL_BYPASS_ACCESS_CHECKS
-  gitea          GITEA_PUSHER_NAME of Gitea or Forgejo; not with a deploy key or GITEA_INTERNAL_PUSH
-  gitlab         GL_USERNAME; not with a deploy key (GL_ID=key-…)
-  github         GITHUB_USER_LOGIN of GitHub Enterprise Server; not of an app
-  http           REMOTE_USER of a web server that asks for passwords or certificates before `git http-backend`
+Sources of logins, one for the life of a ledger; a policy writes a login as SOURCE:NAME:
+  none           no login counts: every push must be signed
+  ssh-user-auth  the key that signed in, from SSH_USER_AUTH of an sshd with ExposeAuthInfo
+  gitolite       GL_USER; refused with GL_BYPASS_ACCESS_CHECKS
+  gitea          GITEA_PUSHER_NAME, of Forgejo too; refused for deploy keys and internal pushes
+  gitlab         GL_USERNAME; refused for deploy keys
+  github         GITHUB_USER_LOGIN of GitHub Enterprise Server; refused for apps
+  http           REMOTE_USER of a web server that authenticates, before git http-backend
   env            MLEDGER_LOGIN, set by your forced command
 
-A source is safe where all pushes come through that front end and nobody who pushes has a shell on the server, sets
-variables there (sshd's AcceptEnv, PermitUserEnvironment) or reaches the repository another way: whoever chooses the
-environment of git-receive-pack chooses the login. Signed pushes are safe everywhere.
+Whoever chooses the environment of git-receive-pack chooses the login. So a source is safe where
+every push comes through that front end, and no pusher has a shell on the server or may send it
+variables (AcceptEnv and PermitUserEnvironment of sshd). Signed pushes are safe everywhere.
 
 Examples:
   mledger init                        in a clone
