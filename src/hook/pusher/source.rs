@@ -64,4 +64,13 @@ mod tests {
         }
         assert_eq!(LoginSource::parse("GITEA"), None);
     }
+
+    #[test]
+    fn a_first_entry_names_any_source_but_none() {
+        let schema = include_str!("../../../schemas/leaf.v1.schema.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let mut words: Vec<&str> = LoginSource::ALL.iter().map(|source| source.word()).skip(1).collect();
+        words.sort_unstable();
+        assert_eq!(schema["$defs"]["genesis"]["properties"]["login"]["enum"], serde_json::json!(words));
+    }
 }
