@@ -15,6 +15,7 @@ mod client;
 mod demo;
 mod durable;
 mod formats;
+mod frontend;
 mod gate;
 mod newcomer;
 mod reading;
