@@ -57,7 +57,7 @@ Sources of logins, one for the life of a ledger; a policy writes a login as SOUR
 
 Whoever chooses the environment of git-receive-pack chooses the login. So a source is safe where
 every push comes through that front end, and no pusher has a shell on the server or may send it
-variables (AcceptEnv and PermitUserEnvironment of sshd). Signed pushes are safe everywhere.
+variables (AcceptEnv and PermitUserEnvironment of sshd). A signed push nobody can forge.
 
 Examples:
   mledger init                        in a clone
