@@ -214,7 +214,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
     let (commands, mut problems) = parse_commands(input)?;
-    if let Some(namespace) = &environment.namespace {
+    if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
         problems.push(format!("it goes to the namespace `{namespace}`; only the repository itself takes pushes"));
     }
@@ -277,7 +277,7 @@ impl<'a> View<'a> {
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
             && self.index.certificate_used(&sha256(bytes))?
         {
-            self.pusher = Pusher::Refused { why: "this push certificate was used before".to_owned() };
+            self.pusher = Pusher::Refused { why: pusher::USED.to_owned() };
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod client;
 mod demo;
 mod durable;
 mod formats;
+mod frontend;
 mod gate;
 mod newcomer;
 mod observe;

@@ -50,6 +50,11 @@ pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&O
     text
 }
 
+/// The same lines for GitLab, which shows its users only those with this mark.
+pub fn for_gitlab(text: &str) -> String {
+    text.lines().map(|line| format!("GL-HOOK-ERR: {line}\n")).collect()
+}
+
 fn line(text: &mut String, words: &str) {
     let shown: Vec<String> = words.split('\n').map(tame).collect();
     text.push_str(&shown.join("\n"));
@@ -165,8 +170,15 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::PusherUnknown => {
             ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
         }
-        Code::PusherRefused => ["git push     (again: the certificate is made anew)".to_owned()].to_vec(),
-        Code::KeyUnknown | Code::LoginUnknown => [
+        Code::PusherRefused => {
+            ["git push --signed=if-asked     (a new certificate names you by your key)".to_owned()].to_vec()
+        }
+        Code::LoginUnknown => [
+            "mledger init     (in your clone: it signs your pushes, which needs no login)".to_owned(),
+            format!("or ask {admins} to add this login to your `logins` in the policy"),
+        ]
+        .to_vec(),
+        Code::KeyUnknown => [
             "mledger init     (prints the lines that enrol you)".to_owned(),
             format!("then send them to {admins}, who runs `mledger policy apply`"),
         ]
