@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::ed25519::SecretKey;
+use crate::identity::key::PublicKey;
 use crate::identity::sshsig;
 use crate::object::fixture::{Sandbox, vectors};
 
@@ -73,7 +74,7 @@ fn certificates_of_real_git_verify() {
     let refname = RefName::parse("refs/heads/main").unwrap();
     assert_eq!(certificate.commands, [Command { new: Some(head), old: None, refname }]);
     let signer = sshsig::verify(certificate.signature.as_bytes(), "git", signed_payload(&raw)).unwrap();
-    assert_eq!(signer.ed25519(), &key.public());
+    assert_eq!(signer, PublicKey::from_ed25519(key.public()));
 }
 
 #[test]
