@@ -1,6 +1,5 @@
 //! Who is pushing: the signer of the push certificate, else the login of the one configured source.
 
-use crate::digest::sha256;
 use crate::git::{Kind, Repository};
 use crate::identity::sshsig::{self, NAMESPACE_GIT};
 use crate::index::{Index, IndexError};
@@ -86,7 +85,7 @@ pub fn identify(
             return Ok((Pusher::Refused { why: "the push certificate cannot be read".to_owned() }, None));
         };
         let pusher = match check(&bytes, environment, commands) {
-            Ok(_) if index.certificate_used(&sha256(&bytes))? => {
+            Ok(_) if index.certificate_used(&certificate::single_use_digest(&bytes))? => {
                 Pusher::Refused { why: "this push certificate was used before".to_owned() }
             }
             Ok(key) => Pusher::Certificate { key },

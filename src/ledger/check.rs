@@ -60,7 +60,7 @@ pub struct CheckedPush {
 pub struct CheckedCertificate {
     /// What it moves.
     pub commands: Vec<Command>,
-    /// Of its bytes.
+    /// What it is known by once it is used.
     pub digest: Digest,
     /// The key that signed it.
     pub key: KeyId,
@@ -171,7 +171,7 @@ fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, 
     let bytes = log.field_bytes(field).map_err(|error| chain(&error))?;
     let parsed = Certificate::parse(&bytes).map_err(|error| chain(&error))?;
     let signed = Signed::parse(&parsed.signature, certificate::signed_payload(&bytes))?;
-    Ok(ParsedCertificate { commands: parsed.commands, digest: sha256(&bytes), signed })
+    Ok(ParsedCertificate { commands: parsed.commands, digest: certificate::single_use_digest(&bytes), signed })
 }
 
 fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, String> {
