@@ -16,6 +16,7 @@ mod demo;
 mod durable;
 mod formats;
 mod gate;
+mod keys;
 mod newcomer;
 mod reading;
 mod readme;
