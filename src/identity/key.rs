@@ -194,7 +194,7 @@ impl PublicKey {
     /// Takes a blob: `string type`, then what the type asks for, and nothing behind it.
     pub fn from_blob(blob: &[u8]) -> Result<Self, KeyError> {
         let mut reader = Reader::new(blob);
-        let kind = Kind::parse(reader.string().ok_or(KeyError::Form)?)?;
+        let kind = Kind::parse(reader.string().ok_or(KeyError::Blob("SSH"))?)?;
         let material = Material::read(kind, &mut reader)?;
         if !reader.is_empty() {
             return Err(KeyError::Blob(kind.name()));
