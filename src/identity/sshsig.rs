@@ -12,7 +12,8 @@
 //!
 //! A string is its length in four bytes, then its bytes; `hash` is `sha256` or `sha512`. The armour of a commit is not
 //! signed itself, so there must be one way only to write it: whoever could write it in another way could make a
-//! second commit out of a signed one. Source: OpenSSH's `PROTOCOL.sshsig`.
+//! second commit out of a signed one. What remains of that with ECDSA is told in [`super::signature`]. Source:
+//! OpenSSH's `PROTOCOL.sshsig`.
 
 use super::batch::{self, Item};
 use super::ed25519;

@@ -314,7 +314,7 @@ fn init_finds_every_kind_of_key_and_says_what_it_passes_over() {
     let passed_over = report["key"]["passed-over"].as_array().unwrap();
     let expected = [
         ("user.signingKey", "could not read the key"),
-        ("id_ecdsa", "it has a passphrase and no public half beside it; try: ssh-keygen -y -f"),
+        ("id_ecdsa", "the private key has a passphrase and no public half beside it; try: ssh-keygen -y -f"),
         ("id_rsa", "an RSA key of 2048 bits is too small"),
         ("id_dsa", "keys of type `ssh-dss` are not supported"),
     ];

@@ -72,7 +72,7 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// A private key whose public half nobody can see.
-    #[error("it has a passphrase and no public half beside it; try: ssh-keygen -y -f '{path}' > '{path}.pub'", path = .0.display())]
+    #[error("the private key has a passphrase and no public half beside it; try: ssh-keygen -y -f '{path}' > '{path}.pub'", path = .0.display())]
     Locked(PathBuf),
     /// Nowhere to make one.
     #[error("there is no SSH key, and no home folder to make one in")]
@@ -127,7 +127,7 @@ impl Search {
             public.map_err(|source| KeyError::Unusable { path: PathBuf::from(line), source })
         } else if git_config(base, "gpg.format").as_deref() == Some("ssh") {
             let in_home = home.and_then(|home| Some(home.join(configured.strip_prefix("~/")?)));
-            read_key(&in_home.unwrap_or_else(|| base.join(&configured)), Passphrase::Empty)
+            read_key(&in_home.unwrap_or_else(|| base.join(&configured)), Passphrase::Ask)
         } else {
             return None;
         };
@@ -211,8 +211,10 @@ fn read_key(path: &Path, passphrase: Passphrase) -> Result<PublicKey, KeyError> 
 fn derive_public(path: &Path, passphrase: Passphrase) -> Result<String, KeyError> {
     let mut keygen = Command::new("ssh-keygen");
     keygen.args(["-y", "-f"]).arg(path);
-    let Passphrase::Empty = passphrase else { return run(&mut keygen) };
-    run(keygen.args(["-P", ""])).map_err(|error| match error {
+    if let Passphrase::Empty = passphrase {
+        keygen.args(["-P", ""]);
+    }
+    run(&mut keygen).map_err(|error| match error {
         KeyError::Keygen(complaint) if complaint.contains("passphrase") => KeyError::Locked(path.to_owned()),
         other => other,
     })

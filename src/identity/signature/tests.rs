@@ -175,13 +175,16 @@ fn one_flipped_bit_in_any_byte_is_refused() {
 }
 
 #[test]
-fn what_is_cut_off_is_refused() {
+fn what_is_cut_off_or_put_in_is_refused() {
     for (name, armour) in vectors("valid/sshsig") {
         let namespace = name.split('-').next().unwrap();
         let blob = sshsig::dearmour(&armour).unwrap();
         for end in 0..blob.len() {
             let armour = sshsig::enarmour(&blob[..end]);
             assert!(sshsig::verify(armour.as_bytes(), namespace, MESSAGE).is_err(), "{name}: first {end} bytes");
+            let longer = [&blob[..end], &[0], &blob[end..]].concat();
+            let armour = sshsig::enarmour(&longer);
+            assert!(sshsig::verify(armour.as_bytes(), namespace, MESSAGE).is_err(), "{name}: a byte before {end}");
         }
     }
 }
