@@ -8,7 +8,7 @@ use mledger::digest::{sha256, sha512};
 use mledger::identity::ed25519::SecretKey;
 use serde_json::{Value, json};
 
-use crate::bank::Bank;
+use crate::bank::{Bank, ORIGIN, report};
 use crate::world::{Person, Run, World, write};
 
 /// Somebody whose only key is of that kind, at `~/.ssh/<file>`.
@@ -173,6 +173,30 @@ fn a_certificate_signed_once_more_is_still_the_same() {
     dora.push(dir, &[":refs/heads/dev/a"]).ok();
     for again in [&one, &two] {
         bank.refused("pusher-refused", "this push certificate was used before", || push(again));
+    }
+}
+
+#[test]
+fn admins_with_any_kind_of_key_change_the_policy() {
+    let bank = Bank::closed();
+    bank.seed();
+    for (name, file, kind, bits) in [("dora", "id_ecdsa", "ecdsa", "384"), ("rolf", "id_rsa", "rsa", "3072")] {
+        let admin = person(&bank.world, name, file, kind, bits);
+        let dir = bank.bare_clone_of(&admin, name);
+        let lines = init(&admin, &dir)["enrolment"].as_str().unwrap().to_owned();
+        let policy = bank.policy().replacen("\"carol@bank.example\"", &format!("\"{}\"", admin.id()), 1) + &lines;
+        write(bank.world.root(), "admin.toml", &policy);
+        let server = bank.world.path(&format!("{name}.git"));
+        admin.git(bank.world.root(), &["init", "-q", "--bare", server.to_str().unwrap()]).ok();
+        let file = bank.world.path("admin.toml");
+        let words = ["-C", server.to_str().unwrap(), "init", "--origin", ORIGIN, "--policy", file.to_str().unwrap()];
+        admin.mledger(bank.world.root(), &words).ok();
+        admin.git(&dir, &["remote", "set-url", "origin", server.to_str().unwrap()]).ok();
+        init(&admin, &dir);
+        write(bank.world.root(), "next.toml", &(policy + "# more\n"));
+        admin.mledger(&dir, &["policy", "apply", bank.world.path("next.toml").to_str().unwrap()]).ok();
+        assert!(admin.mledger(&server, &["policy", "show"]).ok().ends_with("# more"));
+        assert_eq!(report(&admin, &server, &[]).0, 0);
     }
 }
 
