@@ -15,7 +15,7 @@ use super::pusher::{self, Environment, LoginSource};
 use super::settle::{self, SettleError, Settlement};
 use super::{inbox, server_setup};
 use crate::clock::Timestamp;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::entry::leaf::{Leaf, Push, Unexplained};
 use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
@@ -24,7 +24,7 @@ use crate::ledger::check::chain;
 use crate::ledger::place::Place;
 use crate::ledger::read::{Log, ReadError};
 use crate::name::{NameError, Oid, Origin, RefName};
-use crate::object::certificate::Command;
+use crate::object::certificate::{self, Command};
 use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
@@ -275,7 +275,7 @@ impl<'a> View<'a> {
         self.log = gate.log()?;
         self.index.sync(&self.log)?;
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
-            && self.index.certificate_used(&sha256(bytes))?
+            && self.index.certificate_used(&certificate::single_use_digest(bytes))?
         {
             self.pusher = Pusher::Refused { why: pusher::USED.to_owned() };
         }

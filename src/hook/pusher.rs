@@ -8,7 +8,6 @@ mod ssh_user_auth;
 pub use self::environment::Environment;
 pub use self::source::LoginSource;
 
-use crate::digest::sha256;
 use crate::git::{Kind, Repository};
 use crate::identity::key::KeyId;
 use crate::identity::sshsig::{self, NAMESPACE_GIT};
@@ -38,7 +37,9 @@ pub fn identify(
             return Ok((Pusher::Refused { why: "the push certificate cannot be read".to_owned() }, None));
         };
         let pusher = match check(&bytes, environment, commands) {
-            Ok(_) if index.certificate_used(&sha256(&bytes))? => Pusher::Refused { why: USED.to_owned() },
+            Ok(_) if index.certificate_used(&certificate::single_use_digest(&bytes))? => {
+                Pusher::Refused { why: USED.to_owned() }
+            }
             Ok(key) => Pusher::Certificate { key },
             Err(why) => Pusher::Refused { why },
         };

@@ -18,6 +18,7 @@ mod durable;
 mod formats;
 mod frontend;
 mod gate;
+mod keys;
 mod newcomer;
 mod observe;
 mod reading;
