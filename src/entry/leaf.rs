@@ -315,6 +315,10 @@ impl Observed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
+    /// The admin, as in the statement.
+    pub actor: ActorId,
+    /// How many commits the statement lists.
+    pub count: u64,
     /// Always `import`.
     pub kind: ImportKind,
     /// Format version.
@@ -329,6 +333,8 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reconcile {
+    /// The admin, as in the statement.
+    pub actor: ActorId,
     /// The leaves of commits that become known by it, which stand right before it.
     pub commits: Range,
     /// Always `reconcile`.

@@ -38,9 +38,9 @@ pub fn of_leaf(leaf: &Leaf) -> String {
         Leaf::Observed(observed) => {
             format!("unexplained: {}", listed(observed.refs.iter().map(|seen| seen.refname.short().to_owned())))
         }
-        Leaf::Import(_) => "an admin vouches for commits".to_owned(),
+        Leaf::Import(import) => format!("{} vouches for {}", import.actor, commits(import.count)),
         Leaf::Reconcile(reconcile) => {
-            format!("an admin takes refs as they stand ({})", commits(reconcile.commits.count))
+            format!("{} takes refs as they stand ({})", reconcile.actor, commits(reconcile.commits.count))
         }
     }
 }
@@ -63,8 +63,8 @@ fn of_push(push: &Push) -> String {
     }));
     match push.decision {
         Verdict::Tolerated => {
-            let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();
-            format!("{who} was let {moves} under observation ({}){code}", commits(push.commits.count))
+            let code = push.reasons.first().map(|reason| format!(", though {}", reason.code)).unwrap_or_default();
+            format!("{who} was let through to {moves} ({}){code}", commits(push.commits.count))
         }
         Verdict::Accepted => format!("{who} may {moves} ({})", commits(push.commits.count)),
         Verdict::Denied => {

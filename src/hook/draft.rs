@@ -94,7 +94,8 @@ impl Draft {
         let voucher = Voucher { actor: actor.clone(), entry };
         let commits = self.commits(gathered, |_| By::Voucher(voucher.clone()), time);
         let statement = Field::text(envelope, &mut self.batch.blobs);
-        let leaf = Reconcile { commits, kind: ReconcileKind::Is, mledger: VERSION, statement, time };
+        let leaf =
+            Reconcile { actor: actor.clone(), commits, kind: ReconcileKind::Is, mledger: VERSION, statement, time };
         self.batch.leaves.push(Leaf::Reconcile(leaf));
     }
 

@@ -138,9 +138,10 @@ impl Desk<'_> {
                 add_policy(&mut draft.batch, &text, *change, time);
                 "the new policy is in force".to_owned()
             }
-            Wish::Import(_, commits) => {
+            Wish::Import(stated, commits) => {
                 let statement = Field::text(&text, &mut draft.batch.blobs);
-                let leaf = Import { kind: ImportKind::Is, mledger: VERSION, statement, time };
+                let (actor, count) = (stated.actor, commits.len() as u64);
+                let leaf = Import { actor, count, kind: ImportKind::Is, mledger: VERSION, statement, time };
                 draft.batch.leaves.push(Leaf::Import(leaf));
                 match commits.len() {
                     1 => "1 commit is vouched for; push the branch that holds it".to_owned(),

@@ -8,6 +8,7 @@ use crate::world::{Person, write};
 fn check(person: &Person, dir: &std::path::Path, words: &[&str]) -> (i32, Value) {
     let run = person.mledger(dir, &[&["--json", "check"], words].concat());
     let value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("no answer: {run:#?}"));
+    crate::formats::fits(&crate::formats::schema("check"), &value);
     (run.code.unwrap(), value)
 }
 

@@ -20,7 +20,7 @@ use crate::world::{write, write_script};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A format's published schema.
-fn schema(name: &str) -> Validator {
+pub fn schema(name: &str) -> Validator {
     let text = fs::read_to_string(Path::new(ROOT).join(format!("schemas/{name}.v1.schema.json"))).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
     jsonschema::meta::validate(&schema).unwrap();
@@ -29,7 +29,7 @@ fn schema(name: &str) -> Validator {
 }
 
 #[track_caller]
-fn fits(schema: &Validator, value: &Value) {
+pub fn fits(schema: &Validator, value: &Value) {
     let errors: Vec<String> =
         schema.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?} in {value:#}");
@@ -188,7 +188,7 @@ fn schemas_refuse_what_does_not_belong() {
             for key in object.keys() {
                 let mut less = object.clone();
                 less.remove(key);
-                let optional = ["login", "own", "actor", "certificate"].contains(&key.as_str());
+                let optional = ["login", "own", "actor", "certificate", "vouched-by"].contains(&key.as_str());
                 assert!(optional || !schema.is_valid(&json!(less)), "{} without {key}", path.display());
                 let mut other = object.clone();
                 other[key] = json!({ "surely": "not" });
@@ -217,16 +217,18 @@ fn vectors(verdict: &str, format: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Whether everything about a leaf is as it is written, its bytes in base64 included.
 fn leaf_stands(bytes: &[u8]) -> bool {
     let Ok(leaf) = Leaf::parse(bytes) else { return false };
-    let field = match &leaf {
-        Leaf::Commit(commit) => Some(&commit.object),
-        Leaf::Push(push) => push.certificate.as_ref(),
-        _ => None,
+    let fields: Vec<&Field> = match &leaf {
+        Leaf::Commit(commit) => vec![&commit.object],
+        Leaf::Push(push) => {
+            push.certificate.iter().chain(push.updates.iter().filter_map(|it| it.tag.as_ref())).collect()
+        }
+        _ => Vec::new(),
     };
     let decodes = |field: &Field| match field {
         Field::Inline(_) => field.read_bytes::<FieldError>(|_| unreachable!()).is_ok(),
         Field::Blob(_) => true,
     };
-    field.is_none_or(decodes)
+    fields.into_iter().all(decodes)
 }
 
 #[test]
@@ -240,7 +242,10 @@ fn leaves_are_read_and_written_byte_for_byte() {
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes, "{}", path.display());
         kinds.insert(leaf.kind());
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["commit", "genesis", "landed", "observed", "policy", "push"]);
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["commit", "genesis", "import", "landed", "observed", "policy", "push", "reconcile"]
+    );
     for (path, bytes) in vectors("invalid", "leaf") {
         assert!(!leaf_stands(&bytes), "{} is taken for a leaf", path.display());
     }

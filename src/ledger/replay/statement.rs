@@ -33,6 +33,9 @@ impl Replay<'_> {
         let Wish::Import(statement, commits) = self.stated("import", &import.statement, import.time)? else {
             return Err(Flaw::new("import", "its statement is about something else"));
         };
+        if (&import.actor, import.count) != (&statement.actor, commits.len() as u64) {
+            return Err(Flaw::new("import", "it names another admin or count than its statement"));
+        }
         let voucher = Voucher { actor: statement.actor, entry: index };
         self.vouchers.extend(commits.into_iter().map(|oid| (oid, voucher.clone())));
         Ok(())
@@ -46,6 +49,9 @@ impl Replay<'_> {
         let Wish::Reconcile(statement) = self.stated("reconcile", &reconcile.statement, reconcile.time)? else {
             return Err(flaw("its statement is about something else"));
         };
+        if reconcile.actor != statement.actor {
+            return Err(flaw("it names another admin than its statement"));
+        }
         let first = if pending.is_empty() { index } else { self.pending_first };
         let count = pending.len() as u64;
         if reconcile.commits.count != count || reconcile.commits.first != first || first + count != index {

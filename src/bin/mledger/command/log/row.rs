@@ -130,7 +130,7 @@ impl Row {
         let time = self.time.map(|time| time.to_string()).unwrap_or_default();
         // To the second: whoever needs the milliseconds asks for one entry.
         let time = time.get(..19).unwrap_or_default().replace('T', " ");
-        let head = format!("{:>digits$}  {time:19}  {:8}  ", self.index, tame(&self.kind));
+        let head = format!("{:>digits$}  {time:19}  {:9}  ", self.index, tame(&self.kind));
         let columns = width.map_or(usize::MAX, |width| width.saturating_sub(head.chars().count() + 2));
         let story = cut(&tame(&self.story), columns);
         let (style, mark) = match (self.decision, self.kind.as_str()) {
