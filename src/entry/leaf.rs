@@ -7,9 +7,12 @@
 //! A leaf is read only from its canonical form: parsing, then printing, gives the same bytes or the leaf is refused.
 //! Unknown fields, duplicate keys and unknown versions are refused.
 
+mod updates;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::updates::MoreUpdates;
 use super::field::{BlobName, Blobs, Field};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -214,6 +217,9 @@ pub struct Push {
     pub time: Timestamp,
     /// The refs, in the client's order; for a denial the first [`Push::DENIED_UPDATES_MAX`].
     pub updates: Vec<Update>,
+    /// The further refs, where there are too many for the leaf: [`Push::whole`] has them all.
+    #[serde(rename = "updates-more", skip_serializing_if = "Option::is_none", default)]
+    pub updates_more: Option<MoreUpdates>,
 }
 
 impl Push {
@@ -267,8 +273,13 @@ pub struct Landed {
     pub push: u64,
     /// When it was settled.
     pub time: Timestamp,
-    /// Each of its refs.
+    /// Refs of it; where they are many, a push is settled by several leaves.
     pub updates: Vec<Settled>,
+}
+
+impl Landed {
+    /// How many refs one leaf names, however many its push has: with the longest names they fit.
+    pub const REFS_MAX: usize = 100;
 }
 
 /// What became of one ref's move.
@@ -460,7 +471,7 @@ impl Leaf {
         }
     }
 
-    /// The blobs that it names.
+    /// The blobs that it names by itself; one with further updates may name more.
     pub fn blob_names(&self) -> Vec<BlobName> {
         let fields: Vec<&Field> = match self {
             Self::Genesis(leaf) => vec![&leaf.baseline.commits, &leaf.baseline.refs, &leaf.policy],
@@ -473,7 +484,9 @@ impl Leaf {
             Self::Import(Import { statement, .. }) | Self::Reconcile(Reconcile { statement, .. }) => vec![statement],
             Self::Landed(_) | Self::Observed(_) => Vec::new(),
         };
-        fields.into_iter().filter_map(Field::blob_name).copied().collect()
+        let more = if let Self::Push(leaf) = self { leaf.updates_more } else { None };
+        let named = fields.into_iter().filter_map(Field::blob_name).copied();
+        named.chain(more.map(|more| more.blob_name())).collect()
     }
 }
 

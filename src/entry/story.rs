@@ -52,15 +52,18 @@ fn of_push(push: &Push) -> String {
         (None, Pusher::Login { login }) => format!("unknown login {login}"),
         (None, Pusher::Refused { .. } | Pusher::Unknown) => "somebody unknown".to_owned(),
     };
-    let moves = listed(push.updates.iter().map(|update| {
-        let word = match update.action {
-            Move::Create => "create",
-            Move::Update => "update",
-            Move::Rewrite => "rewrite",
-            Move::Delete => "delete",
-        };
-        format!("{word} {}", update.refname.short())
-    }));
+    let moves = counted(
+        push.updates_count(),
+        push.updates.iter().map(|update| {
+            let word = match update.action {
+                Move::Create => "create",
+                Move::Update => "update",
+                Move::Rewrite => "rewrite",
+                Move::Delete => "delete",
+            };
+            format!("{word} {}", update.refname.short())
+        }),
+    );
     match push.decision {
         Verdict::Tolerated => {
             let code = push.reasons.first().map(|reason| format!(", though {}", reason.code)).unwrap_or_default();
@@ -76,9 +79,15 @@ fn of_push(push: &Push) -> String {
 
 /// The first of them, and how many more there are: a push may move a thousand refs.
 fn listed(parts: impl ExactSizeIterator<Item = String>) -> String {
+    counted(parts.len(), parts)
+}
+
+/// The same where there are more than those at hand.
+fn counted(count: usize, parts: impl Iterator<Item = String>) -> String {
     const SHOWN_MAX: usize = 3;
-    let more = parts.len().saturating_sub(SHOWN_MAX);
-    let shown = parts.take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
+    let shown = parts.take(SHOWN_MAX).collect::<Vec<_>>();
+    let more = count.saturating_sub(shown.len());
+    let shown = shown.join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 

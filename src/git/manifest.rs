@@ -175,7 +175,10 @@ fn content(read: &Repository, oid: Oid, cache: &mut Cache, limits: &Limits) -> R
     if files_bytes > limits.files_bytes_max {
         return Err(ManifestError::TooManyBytes { max: limits.files_bytes_max });
     }
-    let content = read.read_with(&oid, Kind::Blob, limits.file_bytes_max, |raw| Content {
+    if bytes > limits.file_bytes_max {
+        return Err(GitError::TooLarge { oid, bytes, max: limits.file_bytes_max }.into());
+    }
+    let content = read.read_with(&oid, Kind::Blob, |raw| Content {
         bytes,
         lfs: manifest::lfs_pointer(raw),
         sha256: sha256(raw),

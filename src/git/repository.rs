@@ -230,12 +230,9 @@ impl Repository {
         if bytes > max { Err(GitError::TooLarge { oid: *id, bytes, max }) } else { self.read(id, kind) }
     }
 
-    /// Calls `look` with an object's bytes, where it is of that kind and at most `max` bytes long, and makes no copy.
-    pub fn read_with<T>(&self, id: &Oid, kind: Kind, max: u64, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
-        let (_, bytes) = self.header(id)?;
-        if bytes > max {
-            return Err(GitError::TooLarge { oid: *id, bytes, max });
-        }
+    /// Calls `look` with an object's bytes, where it is of that kind, and makes no copy. Its size is the caller's to look
+    /// at first, once: each look at a header searches all packs.
+    pub fn read_with<T>(&self, id: &Oid, kind: Kind, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
         let odb = self.odb()?;
         let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
         if object.kind() == kind.to_git2() { Ok(look(object.data())) } else { Err(GitError::Kind(*id, kind.word())) }

@@ -83,8 +83,9 @@ impl Draft {
                 .iter()
                 .map(|update| leaf_update(update, Some(&gathered.tags), inline_bytes_max, blobs))
                 .collect(),
+            updates_more: None,
         };
-        self.batch.leaves.push(Leaf::Push(Box::new(push)));
+        self.batch.leaves.push(Leaf::Push(Box::new(push.with_updates_stored(blobs))));
     }
 
     /// Adds an admin's statement that refs stay where they stand, with the commits that become known by it.
@@ -110,7 +111,7 @@ impl Draft {
         Range { count: self.first + self.batch.leaves.len() as u64 - first, first }
     }
 
-    /// Whether the decision itself is too long for a leaf, as one about hundreds of refs is.
+    /// Whether the decision itself is too long for a leaf, as one with dozens of reasons of the longest names may be.
     pub fn is_too_long(&self) -> bool {
         self.batch.leaves.last().is_some_and(|leaf| leaf.to_bytes().is_err())
     }
@@ -136,6 +137,7 @@ impl Draft {
             updates: updates
                 .map(|update| Update { extra: None, ..leaf_update(update, None, 0, &mut Blobs::new()) })
                 .collect(),
+            updates_more: None,
         };
         self.batch.leaves.push(Leaf::Push(Box::new(push)));
     }

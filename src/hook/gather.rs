@@ -1,6 +1,6 @@
 //! From the pushed objects to the facts: what the gate reads before it decides. No lock is held meanwhile.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::merge;
@@ -9,8 +9,8 @@ use crate::entry::leaf::{Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
 use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
 use crate::git::{GitError, Kind, Repository};
-use crate::history::{self, Graph, Node};
-use crate::index::{Index, IndexError};
+use crate::history::{self, Graph, Node, Reach};
+use crate::index::{Index, IndexError, Tip};
 use crate::ledger::read::{Log, ReadError};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
@@ -167,6 +167,7 @@ pub fn gather(
         found.remove(&oid);
     }
     let mut gatherer = Gatherer::new(sources, found);
+    gatherer.find_leaving(commands)?;
     for command in commands {
         let update = gatherer.update(command)?;
         gatherer.found.updates.push(update);
@@ -210,7 +211,15 @@ struct Gatherer<'a> {
     sources: &'a Sources<'a>,
     /// Commits that the ledger does not know, with the graph around them.
     nodes: HashMap<Oid, Node>,
-    tips: OnceCell<BTreeMap<RefName, Oid>>,
+    /// Commits that it knows, as far as a walk came by.
+    known: RefCell<HashMap<Oid, Node>>,
+    /// The trees of commits that were read: most are asked for once more, by their children.
+    trees: RefCell<HashMap<Oid, Oid>>,
+    tips: OnceCell<Vec<Tip>>,
+    /// What the refs that a rule guards reach, by the rule's name.
+    guarded: BTreeMap<&'a str, Reach>,
+    /// What only the deleted refs reach, by their tips.
+    leaving: HashMap<Oid, Vec<Oid>>,
     found: Gathered,
     cache: manifest::Cache,
     /// How many bytes of raw commits were read to be kept.
@@ -223,7 +232,11 @@ impl<'a> Gatherer<'a> {
         Self {
             sources,
             nodes: HashMap::new(),
+            known: RefCell::default(),
+            trees: RefCell::default(),
             tips: OnceCell::new(),
+            guarded: BTreeMap::new(),
+            leaving: HashMap::new(),
             found: Gathered { commits, ..Gathered::default() },
             cache: manifest::Cache::default(),
             commits_bytes: 0,
@@ -259,16 +272,21 @@ impl<'a> Gatherer<'a> {
 
     /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        if self.found.updates.iter().all(|update| update.action != Move::Create) {
+        let folded = |name: &RefName| name.as_str().to_lowercase();
+        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
+        let mut alike: HashMap<String, BTreeSet<RefName>> =
+            created.map(|update| (folded(&update.refname), BTreeSet::new())).collect();
+        if alike.is_empty() {
             return Ok(());
         }
-        let mut names: HashMap<String, BTreeSet<RefName>> = HashMap::new();
-        let standing = self.sources.index.tips()?.into_iter().map(|(name, _)| name);
-        for name in standing.chain(self.found.updates.iter().map(|update| update.refname.clone())) {
-            names.entry(name.as_str().to_lowercase()).or_default().insert(name);
+        let standing = self.tips()?.iter().map(|tip| &tip.refname);
+        for name in standing.chain(self.found.updates.iter().map(|update| &update.refname)) {
+            if let Some(names) = alike.get_mut(&folded(name)) {
+                names.insert(name.clone());
+            }
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = names.get(&update.refname.as_str().to_lowercase());
+            let alike = alike.get(&folded(&update.refname));
             let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
             let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
             update.problem = update.problem.take().or(problem);
@@ -313,42 +331,60 @@ impl<'a> Gatherer<'a> {
     }
 
     fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
-        let (fresh, _) = self.walk(new)?;
+        let (fresh, boundary) = self.walk(new)?;
+        let boundary: Vec<Oid> = boundary.into_iter().collect();
         update.entering = self.by_generation(fresh);
         self.describe(&update.entering.clone())?;
-        let rules: Vec<_> =
-            self.sources.policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)).collect();
-        if rules.is_empty() {
-            return Ok(());
-        }
-        for rule in rules {
-            let guards = |(name, tip): (&RefName, &Oid)| rule.refs.touches(name).then_some(*tip);
-            let guarded: Vec<Oid> = self.tips()?.iter().filter_map(guards).collect();
-            let entering = history::difference(self, &[new], &guarded)?.entering;
+        let policy = self.sources.policy;
+        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)) {
+            let mut guarded = match self.guarded.remove(rule.name.as_str()) {
+                Some(guarded) => guarded,
+                None => Reach::new(self.tips_of(|name| rule.refs.touches(name))?),
+            };
+            let unguarded = guarded.is_empty();
+            // What the ledger does not know no ref reaches, so only what lies below needs a walk.
+            let known = guarded.entering(self, &boundary);
+            self.guarded.insert(&rule.name, guarded);
+            let entering = self.in_order(&known?, &update.entering)?;
             let entered = entering.len();
             let commits = self.beyond_baseline(entering)?;
             self.describe(&commits)?;
             // What the baseline holds could be anything that the rule is about.
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             update.scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(())
     }
 
-    /// Where the ledger puts the refs at the moment of the decision, as far as that is a known commit: the baseline may
-    /// have put one at a tag object.
-    fn tips(&self) -> Result<&BTreeMap<RefName, Oid>, GatherError> {
+    /// Both together, parents first.
+    fn in_order(&self, known: &[Oid], fresh: &[Oid]) -> Result<Vec<Oid>, GatherError> {
+        if known.is_empty() {
+            return Ok(fresh.to_vec());
+        }
+        let mut all = BTreeSet::new();
+        for oid in known.iter().chain(fresh) {
+            all.insert((self.node(oid)?.generation, *oid));
+        }
+        Ok(all.into_iter().map(|(_, oid)| oid).collect())
+    }
+
+    /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.
+    fn tips_of(&self, wanted: impl Fn(&RefName) -> bool) -> Result<Vec<(u32, Oid)>, GatherError> {
+        let tips = self.tips()?.iter().filter(|tip| wanted(&tip.refname));
+        Ok(tips.filter_map(|tip| tip.commit).collect())
+    }
+
+    /// Where the ledger puts every ref at that moment.
+    fn tips(&self) -> Result<&[Tip], GatherError> {
         if let Some(tips) = self.tips.get() {
             return Ok(tips);
         }
         let Sources { index, settled, .. } = self.sources;
-        let mut tips = BTreeMap::new();
-        let moved = settled.iter().filter_map(|(name, tip)| Some((name.clone(), (*tip)?)));
-        let unmoved = index.tips()?.into_iter().filter(|(name, _)| !settled.contains_key(name));
-        for (name, tip) in unmoved.chain(moved) {
-            let commit = index.tag(&tip)?.unwrap_or(tip);
-            if index.known(&commit)?.is_some() {
-                tips.insert(name, commit);
+        let mut tips = index.tips()?;
+        tips.retain(|tip| !settled.contains_key(&tip.refname));
+        for (refname, oid) in *settled {
+            if let Some(oid) = *oid {
+                tips.push(Tip { refname: refname.clone(), oid, commit: index.commit_at(&oid)? });
             }
         }
         Ok(self.tips.get_or_init(|| tips))
@@ -402,10 +438,29 @@ impl<'a> Gatherer<'a> {
                 Some("it stands at something that is no commit; an administrator must look at it".to_owned());
             return Ok(());
         };
-        let others = self.tips()?.iter().filter(|(name, _)| **name != update.refname);
-        let others: Vec<Oid> = others.map(|(_, tip)| *tip).collect();
-        let leaving = history::difference(self, &[old], &others)?.entering;
+        let leaving = self.leaving.get(&old).cloned().unwrap_or_default();
         self.extra(update, &leaving, old, None)
+    }
+
+    /// Finds what each deleted ref alone reaches, in one walk for all of them.
+    fn find_leaving(&mut self, commands: &[Command]) -> Result<(), GatherError> {
+        let deleted: BTreeMap<&RefName, Oid> = commands
+            .iter()
+            .filter(|command| command.new.is_none())
+            .filter_map(|command| Some((&command.refname, command.old?)))
+            .collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let mut others = Reach::new(self.tips_of(|name| !deleted.contains_key(name))?);
+        let mut gone = Vec::new();
+        for old in deleted.values() {
+            // One that stands at no commit gets a problem of its own.
+            gone.extend(merge::commit_at(self.sources.pushed, *old)?);
+        }
+        let leaving = others.leaving(self, &gone)?;
+        self.leaving = gone.into_iter().zip(leaving).collect();
+        Ok(())
     }
 
     /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
@@ -432,7 +487,12 @@ impl<'a> Gatherer<'a> {
     }
 
     fn tree(&self, commit: &Oid) -> Result<Oid, GitError> {
-        merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))
+        if let Some(tree) = self.trees.borrow().get(commit) {
+            return Ok(*tree);
+        }
+        let tree = merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))?;
+        self.trees.borrow_mut().insert(*commit, tree);
+        Ok(tree)
     }
 
     /// The paths that differ, within what the push may cost in all.
@@ -548,6 +608,7 @@ impl<'a> Gatherer<'a> {
             Ok(commit) => commit,
             Err(error) => return Ok(refused(&error)),
         };
+        self.trees.borrow_mut().insert(*oid, commit.tree);
         let mut parents = Vec::new();
         for parent in &commit.parents {
             parents.push((*parent, self.tree(parent)?));
@@ -577,7 +638,12 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.nodes.get(oid) {
             return Ok(node.clone());
         }
+        if let Some(node) = self.known.borrow().get(oid) {
+            return Ok(node.clone());
+        }
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
-        Ok(Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? })
+        let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
+        self.known.borrow_mut().insert(*oid, node.clone());
+        Ok(node)
     }
 }

@@ -53,6 +53,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
         reasons: Vec::new(),
         time: time(),
         updates: vec![update],
+        updates_more: None,
     }))
 }
 
@@ -126,6 +127,7 @@ fn it_says_what_the_ledger_says() {
     let index = server.index(&server.log());
     assert_eq!(index.known(&oid(1)).unwrap(), Some(Known { leaf: None, generation: 1 }));
     assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)));
+    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(1), commit: Some((1, oid(1))) }]);
 
     server.append(vec![push(Some(1), 3)]);
     let mut index = server.index(&server.log());
@@ -138,7 +140,7 @@ fn it_says_what_the_ledger_says() {
     server.append(vec![observed(), landed(1)]);
     index.sync(&server.log()).unwrap();
     assert!(index.open_moves().unwrap().is_empty());
-    assert_eq!(index.tips().unwrap(), [(main(), oid(3))]);
+    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(3), commit: None }]);
     assert!(!index.is_observed(&main(), Some(&oid(9))).unwrap(), "what landed since explains the ref");
 }
 

@@ -2,6 +2,7 @@
 
 mod statement;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
 use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
 use crate::evidence;
-use crate::history::{self, Graph};
+use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
 use crate::object::message::LogHead;
 use crate::object::tag::Tag;
@@ -40,6 +41,8 @@ pub struct Replay<'a> {
     /// Tally of decisions.
     pub counts: Counts,
     graph: CommitGraph,
+    /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
+    guarded: BTreeMap<usize, Reach>,
     origin: Option<Origin>,
     /// The one source of logins that counts.
     login: Option<String>,
@@ -99,6 +102,7 @@ impl<'a> Replay<'a> {
             problems: Vec::new(),
             counts: Counts::default(),
             graph: CommitGraph::default(),
+            guarded: BTreeMap::new(),
             origin: None,
             login: None,
             policy: None,
@@ -498,7 +502,7 @@ impl<'a> Replay<'a> {
 
     /// The commit that a tip is or, as a signed tag, names.
     fn peel(&self, tip: Oid) -> Oid {
-        self.tags.get(&tip).copied().unwrap_or(tip)
+        peel(&self.tags, tip)
     }
 
     fn extra(&self, update: &Update) -> Result<Vec<RepoPath>, Flaw> {
@@ -524,18 +528,25 @@ impl<'a> Replay<'a> {
         Ok(reached.into_iter().map(|(_, oid)| oid).collect())
     }
 
-    fn scopes(&self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
+    fn scopes(&mut self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
         let mut scopes = BTreeMap::new();
-        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(name)) {
-            let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
-            let guarded: Vec<Oid> =
-                tips.map(|(_, tip)| self.peel(*tip)).filter(|commit| self.graph.contains(commit)).collect();
-            let entering =
-                history::difference(&self.graph, &[new], &guarded).map_err(|error| Flaw::graph(&error))?.entering;
+        for (place, rule) in policy.rules().iter().enumerate().filter(|(_, rule)| rule.refs.touches(name)) {
+            let guarded = match self.guarded.entry(place) {
+                Entry::Occupied(seen) => seen.into_mut(),
+                Entry::Vacant(place) => {
+                    let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
+                    place.insert(Reach::new(
+                        tips.map(|(_, tip)| peel(&self.tags, *tip))
+                            .filter_map(|commit| Some((self.graph.node(&commit).ok()?.generation, commit))),
+                    ))
+                }
+            };
+            let unguarded = guarded.is_empty();
+            let entering = guarded.entering(&self.graph, &[new]).map_err(|error| Flaw::graph(&error))?;
             let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
             let entered = entering.len();
             let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(scopes)
@@ -574,9 +585,25 @@ impl<'a> Replay<'a> {
                     return Err(flaw(&format!("{} could not land there from where it stood", update.refname)));
                 }
                 self.set_tip(&update.refname, update.new);
+                self.follow_guarded(&update);
             }
         }
         Ok(())
+    }
+
+    /// What rules guard grows with a new tip that keeps what was below the old one; after any other move it is found
+    /// out anew.
+    fn follow_guarded(&mut self, update: &Update) {
+        let (Move::Create | Move::Update, Some(new), Some(in_force)) = (update.action, update.new, &self.policy) else {
+            return self.guarded.clear();
+        };
+        let new = self.peel(new);
+        let Ok(node) = self.graph.node(&new) else { return };
+        for (place, guarded) in &mut self.guarded {
+            if in_force.policy.rules().get(*place).is_some_and(|rule| rule.refs.touches(&update.refname)) {
+                guarded.add(node.generation, new);
+            }
+        }
     }
 
     fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {
@@ -592,6 +619,11 @@ impl<'a> Replay<'a> {
             }
         }
     }
+}
+
+/// The commit that a tip is or, as one of these tags, names.
+fn peel(tags: &BTreeMap<Oid, Oid>, tip: Oid) -> Oid {
+    tags.get(&tip).copied().unwrap_or(tip)
 }
 
 /// What is wrong with one entry.

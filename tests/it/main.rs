@@ -11,6 +11,7 @@ mod attack;
 mod bad_input;
 mod bank;
 mod baseline;
+mod big;
 mod check;
 mod client;
 mod demo;

@@ -25,6 +25,7 @@ impl Replay<'_> {
             return Err(Flaw::new("policy", "its policy is not the one that was signed"));
         }
         self.owners = stated.owners;
+        self.guarded.clear();
         self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
         Ok(())
     }
@@ -73,6 +74,7 @@ impl Replay<'_> {
             if opaque && !found.refname.as_str().starts_with("refs/tags/") {
                 return Err(flaw(&format!("{} stands at a commit that no entry records", found.refname)));
             }
+            self.guarded.clear();
             self.set_tip(&found.refname, found.tip);
         }
         Ok(())

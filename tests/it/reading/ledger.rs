@@ -203,6 +203,7 @@ fn push(number: u64) -> Vec<Leaf> {
         reasons: vec![Reason::new(Code::Granted)],
         time: time(),
         updates: vec![Update { new: Some(git_oid("commit", &object)), ..update() }],
+        updates_more: None,
     };
     let landed = Landed {
         kind: LandedKind::Is,
@@ -229,5 +230,6 @@ fn denial() -> Leaf {
         reasons: vec![Reason::new(Code::NotGranted)],
         time: time(),
         updates: vec![update()],
+        updates_more: None,
     }))
 }

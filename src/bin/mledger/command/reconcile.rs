@@ -95,7 +95,8 @@ fn unexplained(context: &Context, desk: &Desk, args: &Args) -> Result<Vec<Unexpl
     let log = context.open(&source)?;
     let folder = tempfile::tempdir()?;
     let index = Index::open(&folder.path().join("index"), &log)?;
-    let mut put: std::collections::BTreeMap<RefName, Oid> = index.tips()?.into_iter().collect();
+    let mut put: std::collections::BTreeMap<RefName, Oid> =
+        index.tips()?.into_iter().map(|tip| (tip.refname, tip.oid)).collect();
     let open = index.open_moves()?;
     let mut found = Vec::new();
     for (refname, tip) in standing {

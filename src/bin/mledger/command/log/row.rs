@@ -52,15 +52,15 @@ impl Row {
             story: story::of_leaf(&leaf),
             ..Self::default()
         };
-        match &leaf {
+        match leaf {
             Leaf::Genesis(genesis) => {
                 Ok(Self { origin: Some(genesis.origin.clone()), vkey: Some(genesis.vkey.clone()), ..row })
             }
             Leaf::Policy(change) => row.with_signers(log, &change.statements),
             Leaf::Import(import) => row.with_signers(log, std::slice::from_ref(&import.statement)),
             Leaf::Reconcile(reconcile) => row.with_signers(log, std::slice::from_ref(&reconcile.statement)),
-            Leaf::Commit(commit) => row.with_commit(log, commit, with_paths),
-            Leaf::Push(push) => row.with_push(log, push, with_paths),
+            Leaf::Commit(commit) => row.with_commit(log, &commit, with_paths),
+            Leaf::Push(push) => row.with_push(log, &push.whole(|name| log.blob(name))?, with_paths),
             Leaf::Landed(landed) => {
                 Ok(Self { refs: landed.updates.iter().map(|update| update.refname.clone()).collect(), ..row })
             }
