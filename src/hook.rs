@@ -21,3 +21,4 @@ pub mod pre_receive;
 pub mod pusher;
 pub mod server_setup;
 pub mod settle;
+pub mod tally;

@@ -354,7 +354,7 @@ fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Res
             add_commit(write, &commit.oid, Some(index), &Commit::parse(&object)?.parents)?;
         }
         Leaf::Push(push) if push.decision == Verdict::Accepted => open_push(write, log, index, push)?,
-        Leaf::Push(_) => {}
+        Leaf::Push(_) | Leaf::Denials(_) => {}
         Leaf::Landed(landed) => {
             for settled in &landed.updates {
                 settle(write, landed.push, &settled.refname, settled.state)?;

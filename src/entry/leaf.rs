@@ -10,6 +10,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::denials::Denials;
 use super::field::{BlobName, Blobs, Field};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -66,6 +67,8 @@ pub enum Leaf {
     Landed(Landed),
     /// Refs stand where no entry put them.
     Observed(Observed),
+    /// Denials without a leaf of their own.
+    Denials(Denials),
 }
 
 /// The first leaf.
@@ -316,7 +319,8 @@ kinds!(
     CommitKind = "commit",
     PushKind = "push",
     LandedKind = "landed",
-    ObservedKind = "observed"
+    ObservedKind = "observed",
+    DenialsKind = "denials"
 );
 
 impl Leaf {
@@ -342,6 +346,7 @@ impl Leaf {
             "push" => canonical(bytes).map(|leaf| Self::Push(Box::new(leaf))),
             "landed" => canonical(bytes).map(Self::Landed),
             "observed" => canonical(bytes).map(Self::Observed),
+            "denials" => canonical(bytes).map(Self::Denials),
             other => Err(LeafError::Kind(other.chars().take(40).collect())),
         }
     }
@@ -355,6 +360,7 @@ impl Leaf {
             Self::Push(leaf) => serde_json::to_vec(leaf),
             Self::Landed(leaf) => serde_json::to_vec(leaf),
             Self::Observed(leaf) => serde_json::to_vec(leaf),
+            Self::Denials(leaf) => serde_json::to_vec(leaf),
         }
         .map_err(LeafError::Shape)?;
         if bytes.len() > LEAF_BYTES_MAX { Err(LeafError::TooLong { bytes: bytes.len() }) } else { Ok(bytes) }
@@ -369,6 +375,7 @@ impl Leaf {
             Self::Push(_) => "push",
             Self::Landed(_) => "landed",
             Self::Observed(_) => "observed",
+            Self::Denials(_) => "denials",
         }
     }
 
@@ -381,6 +388,7 @@ impl Leaf {
             Self::Push(leaf) => leaf.time,
             Self::Landed(leaf) => leaf.time,
             Self::Observed(leaf) => leaf.time,
+            Self::Denials(leaf) => leaf.time,
         }
     }
 
@@ -393,7 +401,7 @@ impl Leaf {
             Self::Push(leaf) => {
                 leaf.certificate.iter().chain(leaf.updates.iter().filter_map(|update| update.extra.as_ref())).collect()
             }
-            Self::Landed(_) | Self::Observed(_) => Vec::new(),
+            Self::Landed(_) | Self::Observed(_) | Self::Denials(_) => Vec::new(),
         };
         fields.into_iter().filter_map(Field::blob_name).copied().collect()
     }

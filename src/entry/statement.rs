@@ -21,6 +21,9 @@ pub const NAMESPACE: &str = "mledger";
 /// The longest envelope in bytes: a policy of a thousand actors takes 200 KB.
 pub const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 
+/// The longest statement with its signature, in bytes: only the policy attached to one may be longer.
+pub const STATEMENT_BYTES_MAX: usize = 32 * 1024;
+
 /// Why bytes are not a statement.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -28,6 +31,12 @@ pub enum StatementError {
     /// Too long.
     #[error("a statement of {bytes} bytes is longer than {ENVELOPE_BYTES_MAX}")]
     TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Too long without its attachment.
+    #[error("a statement of {bytes} bytes, without what is attached, is longer than {STATEMENT_BYTES_MAX}")]
+    StatementTooLong {
         /// Its length.
         bytes: usize,
     },
@@ -105,6 +114,10 @@ impl Envelope {
         if envelope.to_bytes()? != bytes {
             return Err(StatementError::NotCanonical);
         }
+        let bytes = envelope.statement.len() + envelope.signature.len();
+        if bytes > STATEMENT_BYTES_MAX {
+            return Err(StatementError::StatementTooLong { bytes });
+        }
         let statement = PolicyStatement::parse(&envelope.statement)?;
         if sha256(envelope.attachment.as_bytes()) != statement.new {
             return Err(StatementError::Attachment);
@@ -160,5 +173,8 @@ mod tests {
         assert!(Envelope::parse(&envelope.to_bytes().unwrap()).is_ok());
         envelope.attachment.push('!');
         assert!(matches!(Envelope::parse(&envelope.to_bytes().unwrap()), Err(StatementError::Attachment)));
+        envelope.signature = "x".repeat(STATEMENT_BYTES_MAX);
+        let too_long = Envelope::parse(&envelope.to_bytes().unwrap());
+        assert!(matches!(too_long, Err(StatementError::StatementTooLong { .. })));
     }
 }

@@ -260,6 +260,12 @@ impl Repository {
         Ok(refs::list(self.git_dir())?.into_iter().filter_map(object).collect())
     }
 
+    /// The names of the refs below `folder`, such as `refs/heads`; symbolic ones, too.
+    pub fn ref_names_under(&self, folder: &str) -> Result<Vec<RefName>, GitError> {
+        let names = refs::list_under(self.git_dir(), folder)?;
+        Ok(names.keys().filter_map(|name| RefName::parse(name).ok()).collect())
+    }
+
     /// Where `HEAD` stands by itself, if it names no ref.
     pub fn detached_head(&self) -> Result<Option<Oid>, GitError> {
         let head = self.inner.find_reference("HEAD").map_err(|error| GitError::Other("read HEAD", error))?;

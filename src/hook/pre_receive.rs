@@ -13,9 +13,11 @@ use super::draft::Draft;
 use super::gather::{self, GatherError, Gathered, Sources};
 use super::pusher::{self, Environment, LoginSource};
 use super::settle::{self, SettleError, Settlement};
+use super::tally::Tally;
 use super::{inbox, server_setup};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, sha256};
+use crate::entry::denials::Source;
 use crate::entry::leaf::{Leaf, Push, Unexplained};
 use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
@@ -37,6 +39,10 @@ pub const COMMANDS_MAX: usize = 100_000;
 
 /// Why a push that is granted everything is denied all the same.
 const TOO_LONG: &str = "the entry of this push would be too long; push fewer refs at a time";
+
+/// What a pusher is told whose denial has no entry.
+pub(super) const COUNTED: &str =
+    "counted with others: the ledger holds the first refusals of this minute, and will hold the number of the rest";
 
 /// The index, beside the ledger.
 const INDEX_FILE: &str = "index.sqlite";
@@ -177,6 +183,11 @@ impl Gate {
         let index = self.index(&log)?;
         index.pin(&log)?;
         Ok((log, index))
+    }
+
+    /// The denials of this minute; `log` is the ledger at its head, and locked.
+    pub fn tally(&self, log: &Log<'_>) -> Tally<'_> {
+        Tally::open(&self.place, log)
     }
 
     /// Locks the ledger for an append.
@@ -351,26 +362,38 @@ fn conclude(
         totals,
         updates: gathered.updates.clone(),
     };
+    let mut tally = gate.tally(&view.log);
+    let mut leaves = tally.due(locked.size(), time).map_err(AppendError::from)?;
+    leaves.extend(settlement.leaves);
     let before = |leaves: Vec<Leaf>| {
         let mut draft = Draft::new(locked.size(), leaves);
         draft.observe(&unexplained, time);
         draft
     };
     let mut decision = decide(&view.policy, &facts);
-    let mut draft = before(settlement.leaves.clone());
+    let mut draft = before(leaves.clone());
     if decision.accepted {
         draft.accept(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
         if draft.is_too_long() {
             facts.updates.iter_mut().for_each(|update| update.problem = Some(TOO_LONG.to_owned()));
             decision = decide(&view.policy, &facts);
-            draft = before(settlement.leaves);
+            draft = before(leaves);
         }
     }
-    if !decision.accepted {
+    let source = Source::of(decision.pusher.as_ref(), &facts.pusher);
+    let is_counted = !decision.accepted && !tally.has_room(&source);
+    if !decision.accepted && !is_counted {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
     let checkpoint = locked.append(&draft.batch)?;
-    let entry = checkpoint.size() - 1;
+    let entry = (!is_counted).then(|| checkpoint.size() - 1);
+    match (decision.accepted, is_counted) {
+        (true, _) => {}
+        (false, true) => tally.count(source, time),
+        (false, false) => tally.record(source),
+    }
+    // What the ledger holds is decided, whether or not the next denial finds room.
+    let _ = tally.save();
     if decision.accepted {
         let log = gate.log()?;
         let mut index = view.index;
@@ -379,10 +402,10 @@ fn conclude(
     Ok(Answer {
         accepted: decision.accepted,
         decision: Some(decision),
-        entry: Some(entry),
+        entry,
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(view.policy)),
-        note: None,
+        note: is_counted.then(|| COUNTED.to_owned()),
     })
 }
 

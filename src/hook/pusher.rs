@@ -105,6 +105,9 @@ pub fn identify(
         Some(login) if login.len() > Login::NAME_BYTES_MAX => {
             Pusher::Refused { why: format!("a login of {} bytes is longer than any", login.len()) }
         }
+        Some(login) if login.chars().any(|each| each.is_whitespace() || each.is_control()) => {
+            Pusher::Refused { why: "a login with blanks or control characters names nobody".to_owned() }
+        }
         Some(login) => Pusher::Login { login: format!("{}:{login}", source.word()) },
     };
     Ok((pusher, None))

@@ -5,10 +5,19 @@ use mledger::name::{ActorId, Oid};
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
-use crate::output::tame;
+use crate::output::{cut, tame};
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
 const BYTES_MAX: usize = 16 * 1024;
+
+/// How much of a note is said: a policy may have a thousand mistakes.
+const NOTE_BYTES_MAX: usize = 4 * 1024;
+
+/// How much of a line is said, in characters: a path may have 16,000.
+const LINE_CHARS_MAX: usize = 1000;
+
+/// How much is kept free for the line that ends an answer too long.
+const LAST_BYTES_MAX: usize = 80;
 
 /// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
 pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
@@ -23,13 +32,16 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
         line(&mut text, &format!("mledger: push refused, {place}"));
     }
     if let Some(note) = &answer.note {
-        line(&mut text, &format!("mledger: {note}"));
+        line(
+            &mut text,
+            &format!("mledger: {}", note.get(..note.floor_char_boundary(NOTE_BYTES_MAX)).unwrap_or_default()),
+        );
     }
     if let (false, Some(decision)) = (answer.accepted, &answer.decision) {
         let mut said = Vec::new();
         for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
             let block = block(reason, answer.policy.as_deref(), is_root, &mut said);
-            if text.len() + block.len() > BYTES_MAX {
+            if text.len() + block.len() + LAST_BYTES_MAX > BYTES_MAX {
                 line(&mut text, "\n  … and more reasons, which the ledger holds in part");
                 break;
             }
@@ -40,7 +52,7 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
 }
 
 fn line(text: &mut String, words: &str) {
-    let shown: Vec<String> = words.split('\n').map(tame).collect();
+    let shown: Vec<String> = words.split('\n').map(|line| cut(&tame(line), LINE_CHARS_MAX)).collect();
     text.push_str(&shown.join("\n"));
     text.push('\n');
 }
@@ -243,4 +255,42 @@ fn able(reason: &Reason, policy: &Policy) -> Vec<String> {
         })
     };
     policy.actors().filter(may).map(|actor| actor.id.to_string()).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mledger::name::{RefName, RepoPath};
+    use mledger::policy::Decision;
+
+    #[test]
+    fn an_answer_is_short_and_harmless_whatever_it_is_about() {
+        let path = RepoPath::from_bytes(&b"\x1b[2J\xff".repeat(800)).unwrap();
+        let reason = |number: usize| Reason {
+            path: Some(path.clone()),
+            refname: Some(RefName::parse(&format!("refs/heads/\u{202e}{number}")).unwrap()),
+            rule: Some(format!("rule \u{9b}{number}")),
+            ..Reason::new(Code::FileTooLarge)
+        };
+        let answer = Answer {
+            accepted: false,
+            decision: Some(Decision {
+                accepted: false,
+                pusher: None,
+                reasons: (0..64).map(reason).collect(),
+                signers: std::collections::BTreeMap::new(),
+            }),
+            entry: Some(7),
+            checkpoint: None,
+            policy: None,
+            note: Some("a mistake\u{7}; ".repeat(100_000)),
+        };
+        let said = text(&answer, "git.bank.example/models", &|_| false);
+        assert!(said.len() <= BYTES_MAX, "{}", said.len());
+        assert!(
+            said.contains("a mistake\u{fffd}") && said.contains("rule \u{fffd}0") && said.contains("and more reasons")
+        );
+        let wild = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+        assert!(!said.contains(wild), "{said}");
+    }
 }

@@ -35,7 +35,7 @@ pub struct FilterArgs {
     until: Option<Timestamp>,
 }
 
-const KINDS: [&str; 6] = ["genesis", "policy", "commit", "push", "landed", "observed"];
+const KINDS: [&str; 7] = ["genesis", "policy", "commit", "push", "landed", "observed", "denials"];
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mledger::entry::denials::Denials;
 use mledger::entry::leaf::{
     Commit, Genesis, Landed, Leaf, LeafError, Observed, PolicyChange, Push, State, Update, Verdict,
 };
@@ -36,6 +37,7 @@ impl Sheet {
             Leaf::Push(push) => sheet.push(push),
             Leaf::Landed(landed) => sheet.landed(landed),
             Leaf::Observed(observed) => sheet.observed(observed),
+            Leaf::Denials(denials) => sheet.denials(denials),
         }
         Ok(sheet)
     }
@@ -184,6 +186,15 @@ impl Sheet {
                 format!("{} stands at {tip}, the ledger put it at {expected}", tame(seen.refname.as_str()))
             }),
         );
+    }
+}
+
+impl Sheet {
+    fn denials(&mut self, denials: &Denials) {
+        self.add("source", &denials.source);
+        self.add("count", format_args!("{}, none of them with an entry of its own", denials.count));
+        self.add("first", denials.first);
+        self.add("last", denials.last);
     }
 }
 
