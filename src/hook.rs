@@ -15,6 +15,7 @@ pub mod prepare_commit_msg;
 pub mod draft;
 pub mod gather;
 pub mod inbox;
+pub mod lookalikes;
 pub mod merge;
 pub mod post_receive;
 pub mod pre_receive;

@@ -35,6 +35,9 @@ pub enum GitError {
     /// An object that cannot be read.
     #[error("object {0} cannot be read")]
     Corrupt(Oid, #[source] git2::Error),
+    /// No time left; see the limits of a gathering.
+    #[error("reading it all takes longer than a push may take; push less at a time")]
+    TooSlow,
     /// An object of another kind than it should be.
     #[error("object {0} is not a {1}")]
     Kind(Oid, &'static str),

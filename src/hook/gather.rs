@@ -2,7 +2,9 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+use super::lookalikes::Lookalikes;
 use super::merge;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
@@ -16,13 +18,21 @@ use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
 use crate::object::certificate::Command;
 use crate::object::changes::CompareError;
+use crate::object::collision::Collision;
 use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
 use crate::policy::Policy;
-use crate::policy::facts::{Move, Scope, Totals, Update};
+use crate::policy::facts::{self, Move, Scope, Totals, Update};
 
 /// The most bytes of new commits that one push brings, 256 MiB: they are in memory until they are recorded, and a pack
 /// of some megabytes can hold 20,000 commits of a megabyte. An import of 10,000 takes 10 MB.
 pub const COMMITS_BYTES_MAX: usize = 256 << 20;
+
+/// How long a push may be looked at: an import of 10,000 commits takes seconds, and a client waits no longer than this
+/// for an answer anyway.
+pub const TIME_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long it may be looked at once more under the lock: less than others wait for that.
+pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);
 
 /// Why the facts cannot be gathered; each denies the push.
 #[derive(Debug, thiserror::Error)]
@@ -148,11 +158,13 @@ pub struct Sources<'a> {
     pub settled: &'a BTreeMap<RefName, Option<Oid>>,
 }
 
-/// Gathers the facts about `commands`; what an earlier gathering `found` of commits is not read again.
+/// Gathers the facts about `commands`, within `time_max`; what an earlier gathering `found` of commits is not read
+/// again.
 pub fn gather(
     sources: &Sources<'_>,
     commands: &[Command],
     mut found: BTreeMap<Oid, Found>,
+    time_max: Duration,
 ) -> Result<Gathered, GatherError> {
     let (count, max) = (commands.len() as u64, sources.policy.limits().refs_per_push);
     if count > max {
@@ -168,7 +180,7 @@ pub fn gather(
         found: Gathered { commits: found, ..Gathered::default() },
         cache: manifest::Cache::default(),
         commits_bytes: 0,
-        limits: manifest_limits(sources.policy),
+        limits: manifest::Limits { until: Instant::now().checked_add(time_max), ..manifest_limits(sources.policy) },
     };
     for command in commands {
         let update = gatherer.update(command)?;
@@ -233,20 +245,21 @@ impl Gatherer<'_> {
         Ok(update)
     }
 
-    /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
+    /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
+    /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
         if self.found.updates.iter().all(|update| update.action != Move::Create) {
             return Ok(());
         }
-        let mut names: HashMap<String, BTreeSet<RefName>> = HashMap::new();
-        let standing = self.sources.index.tips()?.into_iter().map(|(name, _)| name);
-        for name in standing.chain(self.found.updates.iter().map(|update| update.refname.clone())) {
-            names.entry(name.as_str().to_lowercase()).or_default().insert(name);
+        let mut names = Lookalikes::default();
+        for (name, _) in self.sources.index.tips()? {
+            names.add(&name);
+        }
+        for update in &self.found.updates {
+            names.add(&update.refname);
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = names.get(&update.refname.as_str().to_lowercase());
-            let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
-            let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
+            let problem = names.problem(&update.refname);
             update.problem = update.problem.take().or(problem);
         }
         Ok(())
@@ -421,6 +434,7 @@ impl Gatherer<'_> {
     }
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
+        self.limits.check_time()?;
         let parents = merge::parents_of(self.sources.pushed, oid)?;
         if parents.len() > PARENTS_MAX {
             return Err(GatherError::Parents(*oid));
@@ -449,6 +463,7 @@ impl Gatherer<'_> {
     /// Makes sure that each commit's evidence is at hand.
     fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
         for oid in oids {
+            self.limits.check_time()?;
             if !self.found.commits.contains_key(oid) {
                 let found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
                     Some(entry) => self.recorded(oid, entry)?,
@@ -494,7 +509,10 @@ impl Gatherer<'_> {
         }
         let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
         let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
-        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let mut evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let collision =
+            manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
+        evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
         Ok(Found { evidence, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
     }
 
@@ -517,6 +535,7 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.nodes.get(oid) {
             return Ok(node.clone());
         }
+        self.limits.check_time()?;
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
         Ok(Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? })
     }

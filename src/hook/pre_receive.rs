@@ -271,7 +271,7 @@ impl<'a> View<'a> {
         let (pusher, certificate) = pusher::identify(environment, gate.login_source(&log)?, pushed, &index, &commands)?;
         let settled = &BTreeMap::new();
         let sources = Sources { pushed, log: &log, index: &index, policy: &policy, settled };
-        let gathered = match gather::gather(&sources, &commands, BTreeMap::new()) {
+        let gathered = match gather::gather(&sources, &commands, BTreeMap::new(), gather::TIME_MAX) {
             Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
             gathered => gathered,
         };
@@ -323,7 +323,7 @@ impl<'a> View<'a> {
         let sources = Sources { pushed, log: &self.log, index: &self.index, policy: &self.policy, settled };
         // Reading the commits again would hold up others for as long as a thief likes.
         let found = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.commits)).unwrap_or_default();
-        self.gathered = gather::gather(&sources, &self.commands, found);
+        self.gathered = gather::gather(&sources, &self.commands, found, gather::TIME_LOCKED_MAX);
     }
 }
 

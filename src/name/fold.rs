@@ -21,12 +21,21 @@ pub fn fold(text: &str) -> String {
 
 /// The key of raw bytes: what is not UTF-8 stands for itself.
 pub fn fold_bytes(bytes: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(bytes.len());
+    let mut key = Vec::new();
+    fold_into(bytes, &mut key);
+    key
+}
+
+/// Replaces `key` by the key of raw bytes, and needs no memory of its own for plain names.
+pub fn fold_into(bytes: &[u8], key: &mut Vec<u8>) {
+    key.clear();
+    if bytes.is_ascii() {
+        return key.extend(bytes.iter().map(u8::to_ascii_lowercase));
+    }
     for chunk in bytes.utf8_chunks() {
         key.extend_from_slice(fold(chunk.valid()).as_bytes());
         key.extend_from_slice(chunk.invalid());
     }
-    key
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ fn headline(reason: &Reason) -> String {
     let who = actor(reason);
     let action = reason.action.map_or("do this", |action| action.as_str());
     match reason.code {
+        Code::PathCollision => "two paths would be one where file names fold case or accents".to_owned(),
         Code::PusherUnknown => "nobody can tell who is pushing".to_owned(),
         Code::PusherRefused => "what names the pusher does not hold".to_owned(),
         Code::KeyUnknown => "no actor of the policy has this key".to_owned(),
@@ -195,6 +196,14 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
             [format!("git lfs migrate import --include='{path}'     (then push again)")].to_vec()
         }
         Code::TooManyCommits | Code::TooManyRefs => ["push them in smaller parts".to_owned()].to_vec(),
+        Code::PathCollision => {
+            let path = reason.path.as_ref().map_or_else(|| "PATH".to_owned(), ToString::to_string);
+            [
+                "give one of the two another name, in the commit that adds it:".to_owned(),
+                format!("git mv '{path}' NAME && git commit --amend --no-edit -S"),
+            ]
+            .to_vec()
+        }
         Code::RefForbidden => ["git push origin HEAD:refs/heads/BRANCH".to_owned()].to_vec(),
         _ => Vec::new(),
     };

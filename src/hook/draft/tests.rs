@@ -35,6 +35,7 @@ fn oid(byte: u8) -> Oid {
 fn push(pusher: Pusher, refname: &str, paths: &[&[u8]], problem: Option<&str>) -> Facts {
     let change = |path: &&[u8]| Path { bytes: Some(1), link: true, path: RepoPath::from_bytes(path).unwrap() };
     let commit = facts::Commit {
+        collision: None,
         log: LogTrailer::Fork,
         manifest: ManifestTrailer::Missing,
         paths: paths.iter().map(change).collect(),

@@ -9,7 +9,7 @@ use super::pusher::key_reason;
 use crate::clock::Timestamp;
 use crate::name::{ActorId, Oid};
 use crate::policy::document::Policy;
-use crate::policy::facts::{Commit, Facts, LogTrailer, ManifestTrailer, Signature};
+use crate::policy::facts::{Collision, Commit, Facts, LogTrailer, ManifestTrailer, Signature};
 use crate::policy::reason::{Code, Reason};
 use crate::policy::role::Action;
 
@@ -29,6 +29,10 @@ pub(super) fn check<'a>(policy: &'a Policy, time: Timestamp, listed: &Listed<'a>
         let about =
             |reason: Reason| Reason { commit: Some(*oid), refname: Some(listed.update.refname.clone()), ..reason };
         check_trailers(commit, |code| findings.note(about(Reason::new(code))));
+        if let Some(Collision { path, with }) = &commit.collision {
+            let reason = Reason::new(Code::PathCollision).with_detail(&format!("`{with}` stands beside it"));
+            findings.note(about(Reason { path: Some(path.clone()), ..reason }));
+        }
         let signer = match &commit.signature {
             Signature::Missing => Err(Reason::new(Code::CommitUnsigned)),
             Signature::Invalid { why } => Err(Reason::new(Code::CommitSignatureInvalid).with_detail(why)),

@@ -140,7 +140,7 @@ fn commit() -> impl Strategy<Value = Commit> {
     let paths = paths().prop_flat_map(|paths| paths.into_iter().map(change).collect::<Vec<_>>());
     (logs, manifests, paths, signature(), trailers).prop_map(|(log, manifest, paths, signature, trailers)| {
         let trailers = trailers.into_iter().map(str::to_owned).collect();
-        Commit { log, manifest, paths, signature, trailers }
+        Commit { collision: None, log, manifest, paths, signature, trailers }
     })
 }
 
