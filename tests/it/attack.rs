@@ -313,7 +313,9 @@ fn refs_differ_by_more_than_case() {
     let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
     alice.commit(&dir, "models/a", "one");
     push(alice, &dir, &["HEAD:refs/heads/dev/a"]);
-    bank.refused("update-problem", "by case or the spelling of accents only", || alice.push(&dir, &["HEAD:refs/heads/dev/A"]));
+    bank.refused("update-problem", "by case or the spelling of accents only", || {
+        alice.push(&dir, &["HEAD:refs/heads/dev/A"])
+    });
     let both = ["HEAD:refs/heads/dev/B", "HEAD:refs/heads/dev/b"];
     bank.refused("update-problem", "by case or the spelling of accents only", || alice.push(&dir, &both));
     push(alice, &dir, &[":refs/heads/dev/a"]);

@@ -14,6 +14,7 @@ mod baseline;
 mod client;
 mod demo;
 mod durable;
+mod flood;
 mod formats;
 mod gate;
 mod newcomer;
