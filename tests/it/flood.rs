@@ -31,7 +31,7 @@ fn leaves(bank: &Bank) -> Vec<Leaf> {
 }
 
 /// Ledger time goes on by so many seconds: it never goes back, and the server's clock could be wrong.
-fn later(bank: &Bank, seconds: i64) {
+pub fn later(bank: &Bank, seconds: i64) {
     let repository = Repository::open(&bank.server).unwrap();
     let place = Place::in_repository(repository.git_dir());
     let signer = read_signer(&place).unwrap();
