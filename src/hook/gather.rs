@@ -29,7 +29,7 @@ pub const COMMITS_BYTES_MAX: usize = 256 << 20;
 
 /// How long a push may be looked at: an import of 10,000 commits takes seconds, and a client waits no longer than this
 /// for an answer anyway.
-pub const TIME_MAX: Duration = Duration::from_secs(5 * 60);
+pub const TIME_MAX: Duration = Duration::from_mins(5);
 
 /// How long it may be looked at once more under the lock: less than others wait for that.
 pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);

@@ -184,7 +184,7 @@ fn names_of_every_sort() {
     let component = "r".repeat(300);
     range.bank.refused("pusher-refused", "longer than 255 bytes", || range.push("origin/main", &component));
     range.bank.refused("pusher-refused", "longer than 255 bytes", || {
-        range.push("origin/main", &"a/".repeat(2000).trim_end_matches('/').to_owned())
+        range.push("origin/main", "a/".repeat(2000).trim_end_matches('/'))
     });
     range.goes_on();
 }

@@ -100,9 +100,9 @@ fn a_flood_of_refused_pushes_costs_the_ledger_some_leaves_a_minute() {
         let said = bank.mallory.push(&theirs, &["-q", &format!("HEAD:refs/heads/m{n}")]).fails();
         assert!(said.contains("nobody can tell who is pushing"), "{said}");
         if said.contains("counted with others") {
-            counted += 1
+            counted += 1;
         } else {
-            recorded += 1
+            recorded += 1;
         }
         assert_eq!(said.contains("entry "), !said.contains("counted with others"), "{said}");
         if n % 4 == 0 {

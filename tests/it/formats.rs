@@ -245,7 +245,10 @@ fn leaves_are_read_and_written_byte_for_byte() {
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes, "{}", path.display());
         kinds.insert(leaf.kind());
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["commit", "denials", "genesis", "landed", "observed", "policy", "push"]);
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["commit", "denials", "genesis", "landed", "observed", "policy", "push"]
+    );
     for (path, bytes) in vectors("invalid", "leaf") {
         assert!(!leaf_stands(&bytes), "{} is taken for a leaf", path.display());
     }

@@ -66,9 +66,9 @@ impl Server {
         let due = tally.due(log.size(), time).unwrap();
         let has_room = tally.has_room(source);
         if has_room {
-            tally.record(source.clone())
+            tally.record(source.clone());
         } else {
-            tally.count(source.clone(), time)
+            tally.count(source.clone(), time);
         }
         self.append(due);
         tally.save().unwrap();
