@@ -10,6 +10,7 @@ pub mod collision;
 pub mod commit;
 pub mod message;
 pub mod person;
+pub mod tag;
 pub mod tree;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::policy::facts::{Move, Pusher};
 pub fn of_batch(leaves: &[Leaf]) -> String {
     let weight = |leaf: &Leaf| match leaf {
         Leaf::Genesis(_) => 5,
-        Leaf::Policy(_) => 4,
+        Leaf::Policy(_) | Leaf::Import(_) | Leaf::Reconcile(_) => 4,
         Leaf::Push(_) => 3,
         Leaf::Observed(_) => 2,
         Leaf::Landed(_) | Leaf::Denials(_) => 1,
@@ -24,7 +24,11 @@ pub fn of_leaf(leaf: &Leaf) -> String {
     match leaf {
         Leaf::Genesis(genesis) => format!("the ledger {} begins", genesis.origin),
         Leaf::Policy(policy) => format!("the policy is now sha256:{:.12}…", policy.digest.hex()),
-        Leaf::Commit(commit) => format!("{} signed {}", commit.actor, commit.oid.short()),
+        Leaf::Commit(commit) => match (&commit.actor, &commit.vouched_by) {
+            (Some(actor), _) => format!("{actor} signed {}", commit.oid.short()),
+            (None, Some(voucher)) => format!("{} vouches for {}", voucher.actor, commit.oid.short()),
+            (None, None) => format!("nobody enrolled signed {}", commit.oid.short()),
+        },
         Leaf::Push(push) => of_push(push),
         Leaf::Landed(landed) => {
             let word = |state| if state == State::Landed { "landed" } else { "void" };
@@ -34,6 +38,10 @@ pub fn of_leaf(leaf: &Leaf) -> String {
         }
         Leaf::Observed(observed) => {
             format!("unexplained: {}", listed(observed.refs.iter().map(|seen| seen.refname.short().to_owned())))
+        }
+        Leaf::Import(_) => "an admin vouches for commits".to_owned(),
+        Leaf::Reconcile(reconcile) => {
+            format!("an admin takes refs as they stand ({})", commits(reconcile.commits.count))
         }
         Leaf::Denials(Denials { count: 1, source, .. }) => format!("1 more denial of {source}"),
         Leaf::Denials(Denials { count, source, .. }) => format!("{count} more denials of {source}"),
@@ -57,6 +65,10 @@ fn of_push(push: &Push) -> String {
         format!("{word} {}", update.refname.short())
     }));
     match push.decision {
+        Verdict::Tolerated => {
+            let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();
+            format!("{who} was let {moves} under observation ({}){code}", commits(push.commits.count))
+        }
         Verdict::Accepted => format!("{who} may {moves} ({})", commits(push.commits.count)),
         Verdict::Denied => {
             let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();

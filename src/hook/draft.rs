@@ -6,14 +6,14 @@ use super::gather::{Found, Gathered, Material};
 use crate::clock::Timestamp;
 use crate::entry::field::{Blobs, Field, INLINE_BYTES_MAX};
 use crate::entry::leaf::{
-    Commit, CommitKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Unexplained, Update, VERSION, Verdict,
-    paths_field, paths_text,
+    Commit, CommitKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Reconcile, ReconcileKind, Unexplained,
+    Update, VERSION, Verdict, paths_field, paths_text,
 };
 use crate::ledger::append::Batch;
-use crate::name::{Oid, RefName};
+use crate::name::{ActorId, Oid, RefName};
 use crate::policy::Policy;
 use crate::policy::decide::{DECIDER, decide_in_full};
-use crate::policy::facts::{self, Facts, Pusher};
+use crate::policy::facts::{self, Facts, Pusher, Voucher};
 use crate::policy::reason::{Code, Decision, Reason};
 use crate::policy::sufficient::sufficient;
 
@@ -26,6 +26,10 @@ const UNNAMED: &str = "refs/too-long";
 /// How much of the reason why a pusher is refused stands in a leaf that is short of room, in characters of up to six
 /// bytes of JSON.
 const WHY_CHARS_MAX: usize = 50;
+
+/// How much of the reasons an entry keeps of a push that is let through all the same, in bytes of JSON: as much as of
+/// any other long field.
+const TOLERATED_REASONS_BYTES_MAX: usize = INLINE_BYTES_MAX;
 
 /// The leaves of one append, as they come together.
 pub struct Draft {
@@ -48,8 +52,8 @@ impl Draft {
         }
     }
 
-    /// Adds an accepted push with its commits; `policy` is the entry of the policy that decided.
-    pub fn accept(
+    /// Adds a push that is let through, with its commits; `policy` is the entry of the policy that decided.
+    pub fn let_through(
         &mut self,
         facts: &Facts,
         decision: &Decision,
@@ -57,32 +61,62 @@ impl Draft {
         certificate: Option<&[u8]>,
         policy: u64,
     ) {
-        let first = self.first + self.batch.leaves.len() as u64;
-        for oid in leaf_order(gathered) {
-            if let Some(leaf) = commit_leaf(&oid, gathered, decision, facts.time, &mut self.batch.blobs) {
-                self.batch.leaves.push(leaf);
-            }
-        }
-        let count = self.first + self.batch.leaves.len() as u64 - first;
+        let by = |oid: &Oid| match (decision.signers.get(oid), decision.vouchers.get(oid)) {
+            (Some(actor), _) => By::Actor(actor.clone()),
+            (None, Some(voucher)) => By::Voucher(voucher.clone()),
+            (None, None) => By::Nobody,
+        };
+        let commits = self.commits(gathered, by, facts.time);
+        let (verdict, reasons) = if decision.accepted {
+            (Verdict::Accepted, decision.reasons.clone())
+        } else {
+            (Verdict::Tolerated, within(&decision.reasons, TOLERATED_REASONS_BYTES_MAX))
+        };
         // The updates of a push share the room of one field.
         let inline_bytes_max = INLINE_BYTES_MAX / facts.updates.len().max(1);
         let blobs = &mut self.batch.blobs;
         let push = Push {
             actor: decision.pusher.clone(),
             certificate: certificate.map(|bytes| Field::bytes(bytes, blobs)),
-            commits: Range { count, first },
+            commits,
             decider: DECIDER,
-            decision: Verdict::Accepted,
+            decision: verdict,
             facts: None,
             kind: PushKind::Is,
             mledger: VERSION,
             policy,
             pusher: facts.pusher.clone(),
-            reasons: decision.reasons.clone(),
+            reasons,
             time: facts.time,
-            updates: facts.updates.iter().map(|update| leaf_update(update, inline_bytes_max, blobs)).collect(),
+            updates: facts
+                .updates
+                .iter()
+                .map(|update| leaf_update(update, Some(&gathered.tags), inline_bytes_max, blobs))
+                .collect(),
         };
         self.batch.leaves.push(Leaf::Push(Box::new(push)));
+    }
+
+    /// Adds an admin's statement that refs stay where they stand, with the commits that become known by it.
+    pub fn reconcile(&mut self, gathered: &Gathered, actor: &ActorId, envelope: &str, time: Timestamp) {
+        let before = self.first + self.batch.leaves.len() as u64;
+        let entry = before + gathered.fresh.len() as u64;
+        let voucher = Voucher { actor: actor.clone(), entry };
+        let commits = self.commits(gathered, |_| By::Voucher(voucher.clone()), time);
+        let statement = Field::text(envelope, &mut self.batch.blobs);
+        let leaf = Reconcile { commits, kind: ReconcileKind::Is, mledger: VERSION, statement, time };
+        self.batch.leaves.push(Leaf::Reconcile(leaf));
+    }
+
+    /// Adds a leaf for each commit that has none.
+    fn commits(&mut self, gathered: &Gathered, by: impl Fn(&Oid) -> By, time: Timestamp) -> Range {
+        let first = self.first + self.batch.leaves.len() as u64;
+        for oid in leaf_order(gathered) {
+            if let Some(leaf) = commit_leaf(&oid, gathered, by(&oid), time, &mut self.batch.blobs) {
+                self.batch.leaves.push(leaf);
+            }
+        }
+        Range { count: self.first + self.batch.leaves.len() as u64 - first, first }
     }
 
     /// Whether the decision itself is too long for a leaf, as one about hundreds of refs is.
@@ -111,7 +145,7 @@ impl Draft {
                 reasons: vec![reason],
                 time: facts.time,
                 updates: updates
-                    .map(|update| Update { extra: None, ..leaf_update(update, 0, &mut Blobs::new()) })
+                    .map(|update| Update { extra: None, ..leaf_update(update, None, 0, &mut Blobs::new()) })
                     .collect(),
             }))
         };
@@ -134,6 +168,7 @@ fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> 
         problem: Some(format!("{}, about names too long to record", reason.code)),
         refname: if with_ref { update.refname.clone() } else { RefName::parse(UNNAMED).ok()? },
         scopes: BTreeMap::new(),
+        tag: None,
         ..update.clone()
     };
     let pusher = match &facts.pusher {
@@ -152,20 +187,43 @@ fn leaf_order(gathered: &Gathered) -> Vec<Oid> {
     gathered.fresh.iter().chain(entering).filter(|oid| seen.insert(**oid)).copied().collect()
 }
 
-fn commit_leaf(
-    oid: &Oid,
-    gathered: &Gathered,
-    decision: &Decision,
-    time: Timestamp,
-    blobs: &mut Blobs,
-) -> Option<Leaf> {
-    let Found { evidence, material: Some(Material { raw, manifest, own }) } = gathered.commits.get(oid)? else {
+/// Whose word a commit's leaf stands on.
+enum By {
+    /// Of the enrolled actor who signed it.
+    Actor(ActorId),
+    /// Of an admin.
+    Voucher(Voucher),
+    /// Nobody's: the policy only observes.
+    Nobody,
+}
+
+/// The first reasons that together take at most so many bytes of JSON; at least one.
+fn within(reasons: &[Reason], bytes_max: usize) -> Vec<Reason> {
+    let mut bytes = 0;
+    let fits = |reason: &&Reason| {
+        bytes += serde_json::to_vec(reason).map_or(bytes_max, |json| json.len());
+        bytes <= bytes_max
+    };
+    let kept: Vec<Reason> = reasons.iter().take_while(fits).cloned().collect();
+    if kept.is_empty() { reasons.iter().take(1).cloned().collect() } else { kept }
+}
+
+fn commit_leaf(oid: &Oid, gathered: &Gathered, by: By, time: Timestamp, blobs: &mut Blobs) -> Option<Leaf> {
+    let Found { evidence, material: Some(Material { raw, manifest, own }), .. } = gathered.commits.get(oid)? else {
         return None;
     };
-    let facts::Signature::Valid { key } = &evidence.facts.signature else { return None };
+    let key = match &evidence.facts.signature {
+        facts::Signature::Valid { key } => Some(key.clone()),
+        facts::Signature::Invalid { .. } | facts::Signature::Missing => None,
+    };
+    let (actor, key, vouched_by) = match by {
+        By::Actor(actor) => (Some(actor), key, None),
+        By::Voucher(voucher) => (None, None, Some(voucher)),
+        By::Nobody => (None, None, None),
+    };
     Some(Leaf::Commit(Box::new(Commit {
-        actor: decision.signers.get(oid)?.clone(),
-        key: key.clone(),
+        actor,
+        key,
         kind: CommitKind::Is,
         manifest: Field::text(manifest, blobs),
         mledger: VERSION,
@@ -173,16 +231,24 @@ fn commit_leaf(
         oid: *oid,
         own: own.as_ref().map(|paths| Field::text(&paths_text(paths), blobs)),
         time,
+        vouched_by,
     })))
 }
 
-fn leaf_update(update: &facts::Update, inline_bytes_max: usize, blobs: &mut Blobs) -> Update {
+fn leaf_update(
+    update: &facts::Update,
+    tags: Option<&BTreeMap<Oid, Vec<u8>>>,
+    inline_bytes_max: usize,
+    blobs: &mut Blobs,
+) -> Update {
+    let tag = update.tag.as_ref().and(update.new).and_then(|new| tags?.get(&new));
     Update {
         extra: paths_field(inline_bytes_max, &update.extra, blobs),
         action: update.action,
         new: update.new,
         old: update.old,
         refname: update.refname.clone(),
+        tag: tag.map(|raw| Field::bytes_within(inline_bytes_max, raw, blobs)),
     }
 }
 

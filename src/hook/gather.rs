@@ -20,6 +20,7 @@ use crate::object::certificate::Command;
 use crate::object::changes::CompareError;
 use crate::object::collision::Collision;
 use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
+use crate::object::tag::{self, Tag};
 use crate::policy::Policy;
 use crate::policy::facts::{self, Move, Scope, Totals, Update};
 
@@ -118,6 +119,8 @@ pub fn action(command: &Command) -> Move {
 pub struct Found {
     /// What it shows.
     pub evidence: Evidence,
+    /// Whether it is a commit that counts, but for who signed it.
+    pub is_readable: bool,
     /// What its leaf would hold; none if it has a leaf already, or cannot be read.
     pub material: Option<Material>,
 }
@@ -142,6 +145,8 @@ pub struct Gathered {
     pub updates: Vec<Update>,
     /// The commits that were not known to the ledger, parents first.
     pub fresh: Vec<Oid>,
+    /// The raw bytes of the tags that refs are to point to.
+    pub tags: BTreeMap<Oid, Vec<u8>>,
 }
 
 /// What is read from.
@@ -170,18 +175,11 @@ pub fn gather(
     if count > max {
         return Err(GatherError::Refs { count, max });
     }
-    for oid in recorded_since(sources.index, &found)? {
+    for oid in changed_since(sources.index, &found)? {
         found.remove(&oid);
     }
-    let mut gatherer = Gatherer {
-        sources,
-        nodes: HashMap::new(),
-        tips: OnceCell::new(),
-        found: Gathered { commits: found, ..Gathered::default() },
-        cache: manifest::Cache::default(),
-        commits_bytes: 0,
-        limits: manifest::Limits { until: Instant::now().checked_add(time_max), ..manifest_limits(sources.policy) },
-    };
+    let mut gatherer = Gatherer::new(sources, found);
+    gatherer.limits.until = Instant::now().checked_add(time_max);
     for command in commands {
         let update = gatherer.update(command)?;
         gatherer.found.updates.push(update);
@@ -191,15 +189,28 @@ pub fn gather(
     Ok(gatherer.found)
 }
 
-/// The commits that were found without an entry and have one by now.
-pub fn recorded_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<Oid>, IndexError> {
-    let mut recorded = Vec::new();
+/// Gathers what must be recorded before refs may stay at these commits, which no push brought.
+pub fn explain(sources: &Sources<'_>, tips: impl IntoIterator<Item = Oid>) -> Result<Gathered, GatherError> {
+    let mut gatherer = Gatherer::new(sources, BTreeMap::new());
+    for tip in tips {
+        let (fresh, _) = gatherer.walk(tip)?;
+        gatherer.describe(&fresh)?;
+    }
+    gatherer.found.fresh = gatherer.by_generation(gatherer.nodes.keys().copied().collect());
+    Ok(gatherer.found)
+}
+
+/// The commits of which the ledger knows more than when they were found: they have an entry by now, or somebody else
+/// vouches for them.
+pub fn changed_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<Oid>, IndexError> {
+    let mut changed = Vec::new();
     for (oid, found) in found {
-        if found.material.is_some() && index.known(oid)?.is_some_and(|known| known.leaf.is_some()) {
-            recorded.push(*oid);
+        let recorded = found.material.is_some() && index.known(oid)?.is_some_and(|known| known.leaf.is_some());
+        if recorded || found.is_readable && index.voucher(oid)? != found.evidence.facts.vouched {
+            changed.push(*oid);
         }
     }
-    Ok(recorded)
+    Ok(changed)
 }
 
 /// What manifests may cost under a policy.
@@ -220,7 +231,19 @@ struct Gatherer<'a> {
     limits: manifest::Limits,
 }
 
-impl Gatherer<'_> {
+impl<'a> Gatherer<'a> {
+    fn new(sources: &'a Sources<'a>, commits: BTreeMap<Oid, Found>) -> Self {
+        Self {
+            sources,
+            nodes: HashMap::new(),
+            tips: OnceCell::new(),
+            found: Gathered { commits, ..Gathered::default() },
+            cache: manifest::Cache::default(),
+            commits_bytes: 0,
+            limits: manifest_limits(sources.policy),
+        }
+    }
+
     fn update(&mut self, command: &Command) -> Result<Update, GatherError> {
         let mut update = Update {
             entering: Vec::new(),
@@ -231,12 +254,14 @@ impl Gatherer<'_> {
             problem: None,
             refname: command.refname.clone(),
             scopes: BTreeMap::new(),
+            tag: None,
         };
-        update.problem = self.target_problem(command)?;
-        if update.problem.is_some() {
-            return Ok(update);
-        }
-        match (command.old, command.new) {
+        let new = match self.target(command)? {
+            Ok(target) => target,
+            Err(problem) => return Ok(Update { problem: Some(problem), ..update }),
+        };
+        update.tag = new.filter(|new| Some(*new) != command.new).and(command.new).and_then(|tag| self.tag_fact(tag));
+        match (command.old, new) {
             (None, Some(new)) => self.create(&mut update, new)?,
             (Some(old), Some(new)) => self.advance(&mut update, old, new)?,
             (Some(old), None) => self.delete(&mut update, old)?,
@@ -265,16 +290,40 @@ impl Gatherer<'_> {
         Ok(())
     }
 
-    /// Why a new tip cannot be judged as a commit.
-    fn target_problem(&self, command: &Command) -> Result<Option<String>, GatherError> {
-        let Some(new) = command.new else { return Ok(None) };
-        let (kind, _) = self.sources.pushed.header(&new)?;
-        Ok((kind != Kind::Commit).then(|| {
-            format!(
-                "it would point to a {}; only commits are accepted, so push the commit itself or a lightweight tag",
-                kind.word()
-            )
-        }))
+    /// The commit that a new tip is or, as an annotated tag, names; or why it cannot be judged as one.
+    fn target(&mut self, command: &Command) -> Result<Result<Option<Oid>, String>, GatherError> {
+        let Some(new) = command.new else { return Ok(Ok(None)) };
+        let pushed = self.sources.pushed;
+        match pushed.header(&new)?.0 {
+            Kind::Commit => return Ok(Ok(Some(new))),
+            Kind::Tag => {}
+            kind => {
+                return Ok(Err(format!(
+                    "it would point to a {}; only commits and signed tags are accepted",
+                    kind.word()
+                )));
+            }
+        }
+        let raw = pushed.read_limited(&new, Kind::Tag, tag::RAW_BYTES_MAX as u64)?;
+        if git_oid("tag", &raw) != new {
+            return Err(GatherError::Renamed(new));
+        }
+        let parsed = Tag::parse(&raw).and_then(|tag| tag.check_name(&command.refname).map(|()| tag));
+        let commit = match parsed {
+            Ok(tag) => tag.commit,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        self.found.tags.insert(new, raw);
+        Ok(match pushed.header(&commit)?.0 {
+            Kind::Commit => Ok(Some(commit)),
+            kind => Err(format!("the tag says that it names a commit, but it is a {}", kind.word())),
+        })
+    }
+
+    fn tag_fact(&self, oid: Oid) -> Option<facts::Tag> {
+        let raw = self.found.tags.get(&oid)?;
+        let tag = Tag::parse(raw).ok()?;
+        Some(facts::Tag { commit: tag.commit, signature: evidence::tag_signature(raw, &tag) })
     }
 
     fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
@@ -311,8 +360,9 @@ impl Gatherer<'_> {
         let moved = settled.iter().filter_map(|(name, tip)| Some((name.clone(), (*tip)?)));
         let unmoved = index.tips()?.into_iter().filter(|(name, _)| !settled.contains_key(name));
         for (name, tip) in unmoved.chain(moved) {
-            if index.known(&tip)?.is_some() {
-                tips.insert(name, tip);
+            let commit = index.tag(&tip)?.unwrap_or(tip);
+            if index.known(&commit)?.is_some() {
+                tips.insert(name, commit);
             }
         }
         Ok(self.tips.get_or_init(|| tips))
@@ -331,11 +381,15 @@ impl Gatherer<'_> {
     }
 
     fn advance(&mut self, update: &mut Update, old: Oid, new: Oid) -> Result<(), GatherError> {
-        if self.sources.pushed.header(&old)?.0 != Kind::Commit {
-            update.problem =
-                Some("it stands at an annotated tag from before the ledger; delete it, then create it anew".to_owned());
-            return Ok(());
-        }
+        let old = match self.sources.index.tag(&old)? {
+            Some(commit) => commit,
+            None if self.sources.pushed.header(&old)?.0 == Kind::Commit => old,
+            None => {
+                let words = "it stands at an annotated tag from before the ledger; delete it, then create it anew";
+                update.problem = Some(words.to_owned());
+                return Ok(());
+            }
+        };
         let (fresh, boundary) = self.walk(new)?;
         let mut leaving = Vec::new();
         if boundary.len() == 1 && boundary.contains(&old) {
@@ -465,10 +519,13 @@ impl Gatherer<'_> {
         for oid in oids {
             self.limits.check_time()?;
             if !self.found.commits.contains_key(oid) {
-                let found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
+                let mut found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
                     Some(entry) => self.recorded(oid, entry)?,
                     None => self.fresh(oid)?,
                 };
+                if found.is_readable {
+                    found.evidence.facts.vouched = self.sources.index.voucher(oid)?;
+                }
                 self.found.commits.insert(*oid, found);
             }
         }
@@ -484,12 +541,16 @@ impl Gatherer<'_> {
         let own = leaf.own.as_ref().map(|own| own.read_text(blob)).transpose()?;
         let own = own.map(|text| parse_paths(&text).ok_or_else(lost)).transpose()?;
         let commit = Commit::parse(&raw).map_err(|_| lost())?;
-        Ok(Found { evidence: evidence::gather(&raw, &commit, &manifest, own.as_deref()), material: None })
+        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        Ok(Found { evidence, is_readable: true, material: None })
     }
 
     fn fresh(&mut self, oid: &Oid) -> Result<Found, GatherError> {
-        let refused =
-            |error: &CommitError| Found { evidence: evidence::unreadable(&error.to_string()), material: None };
+        let refused = |error: &CommitError| Found {
+            evidence: evidence::unreadable(&error.to_string()),
+            is_readable: false,
+            material: None,
+        };
         let raw = self.sources.pushed.read_limited(oid, Kind::Commit, RAW_BYTES_MAX as u64)?;
         self.commits_bytes += raw.len();
         if self.commits_bytes > COMMITS_BYTES_MAX {
@@ -513,7 +574,7 @@ impl Gatherer<'_> {
         let collision =
             manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
         evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
-        Ok(Found { evidence, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
+        Ok(Found { evidence, is_readable: true, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
     }
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {

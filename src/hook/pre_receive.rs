@@ -30,6 +30,7 @@ use crate::object::certificate::Command;
 use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, LogTrailer, Pusher};
 use crate::policy::reason::Decision;
 use crate::tlog::tree::{self, TreeError};
@@ -96,6 +97,8 @@ impl GateError {
 pub struct Answer {
     /// Whether the refs may move.
     pub accepted: bool,
+    /// Whether they may only because the policy merely observes.
+    pub tolerated: bool,
     /// The decision, with its reasons.
     pub decision: Option<Decision>,
     /// Where it stands in the ledger.
@@ -304,7 +307,7 @@ impl<'a> View<'a> {
             return Ok(false);
         }
         if moved {
-            stale |= !gather::recorded_since(&self.index, &gathered.commits)?.is_empty();
+            stale |= !gather::changed_since(&self.index, &gathered.commits)?.is_empty();
         }
         let looks_at_others =
             |update: &facts::Update| !update.scopes.is_empty() || update.action == facts::Move::Delete;
@@ -342,10 +345,10 @@ fn conclude(
     problems: Vec<String>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
-    let (mut gathered, totals) = match view.gathered {
-        Ok(gathered) => (gathered, None),
+    let (mut gathered, totals, complete) = match view.gathered {
+        Ok(gathered) => (gathered, None, true),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
-        Err(error) => (unjudged(&view.commands, &error), error.totals()),
+        Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
     judge_logs(locked, &view.log, gate, &mut gathered)?;
     let mut unexplained = Vec::new();
@@ -372,41 +375,53 @@ fn conclude(
     };
     let mut decision = decide(&view.policy, &facts);
     let mut draft = before(leaves.clone());
-    if decision.accepted {
-        draft.accept(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
+    let mut tolerated = !decision.accepted && complete && is_tolerable(&view.policy, &decision, &gathered);
+    if decision.accepted || tolerated {
+        draft.let_through(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
         if draft.is_too_long() {
             facts.updates.iter_mut().for_each(|update| update.problem = Some(TOO_LONG.to_owned()));
             decision = decide(&view.policy, &facts);
+            tolerated = false;
             draft = before(leaves);
         }
     }
+    let passes = decision.accepted || tolerated;
     let source = Source::of(decision.pusher.as_ref(), &facts.pusher);
-    let is_counted = !decision.accepted && !tally.has_room(&source);
-    if !decision.accepted && !is_counted {
+    let is_counted = !passes && !tally.has_room(&source);
+    if !passes && !is_counted {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
     let checkpoint = locked.append(&draft.batch)?;
     let entry = (!is_counted).then(|| checkpoint.size() - 1);
-    match (decision.accepted, is_counted) {
+    match (passes, is_counted) {
         (true, _) => {}
         (false, true) => tally.count(source, time),
         (false, false) => tally.record(source),
     }
     // What the ledger holds is decided, whether or not the next denial finds room.
     let _ = tally.save();
-    if decision.accepted {
+    if passes {
         let log = gate.log()?;
         let mut index = view.index;
         index.sync_push(&log, settle::receive_pack().as_deref())?;
     }
     Ok(Answer {
-        accepted: decision.accepted,
+        accepted: passes,
+        tolerated,
         decision: Some(decision),
         entry,
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(view.policy)),
         note: is_counted.then(|| COUNTED.to_owned()),
     })
+}
+
+/// Whether a policy that only observes lets the push through: nothing stands against it but what the policy forbids,
+/// and every commit can be recorded.
+fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bool {
+    policy.mode() == Mode::Observe
+        && decision.reasons.iter().all(|reason| reason.code.is_tolerable())
+        && gathered.commits.values().all(|found| found.is_readable)
 }
 
 /// The updates of a push whose facts could not be gathered: denied and recorded as what they were. Where a limit ended
@@ -421,7 +436,8 @@ fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
         old: command.old,
         problem: problem.clone(),
         refname: command.refname.clone(),
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     };
     // Too many are counted, not listed: each would be looked up under the lock.
     let listed = if matches!(error, GatherError::Refs { .. }) { Push::DENIED_UPDATES_MAX } else { COMMANDS_MAX };
@@ -439,7 +455,8 @@ fn stand_in(why: String) -> Result<facts::Update, GateError> {
         old: None,
         problem: Some(why),
         refname,
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     })
 }
 
@@ -505,9 +522,9 @@ fn check_tips(
         if !index.is_observed(name, stands.as_ref())? {
             unexplained.push(Unexplained { expected, refname: name.clone(), tip: stands });
         }
-        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.to_string());
+        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
         Some(format!(
-            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back",
+            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back, or take it as it is with `mledger reconcile`",
             at(stands),
             at(expected)
         ))

@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::entry::leaf::{
     Baseline, Genesis, GenesisKind, Landed, LandedKind, Observed, ObservedKind, PushKind, Range, Settled, Unexplained,
-    Update, VERSION,
+    Update, VERSION, Verdict,
 };
 use crate::git::Repository;
 use crate::identity::ed25519::SecretKey;
@@ -37,6 +37,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
         new: Some(oid(new)),
         old: old.map(oid),
         refname: main(),
+        tag: None,
     };
     Leaf::Push(Box::new(Push {
         actor: None,

@@ -49,6 +49,7 @@ pub fn commit(seed: u8, paths: &[&str]) -> Commit {
         paths: paths.iter().map(change).collect(),
         signature: Signature::Valid { key: key(seed).id().clone() },
         trailers: BTreeSet::from(["Ticket".to_owned()]),
+        vouched: None,
     }
 }
 
@@ -62,6 +63,7 @@ pub fn update(action: Move, refname: &str, entering: &[u8]) -> Update {
         problem: None,
         refname: RefName::parse(refname).unwrap(),
         scopes: BTreeMap::new(),
+        tag: None,
     }
 }
 

@@ -9,7 +9,7 @@ use mledger::digest::sha256;
 use mledger::entry::denials::{Class, Denials, Source};
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{DenialsKind, Leaf, PolicyKind, VERSION};
-use mledger::entry::statement::{Envelope, PolicyStatement};
+use mledger::entry::statement::{Envelope, PolicyStatement, Statement};
 use mledger::git::Repository;
 use mledger::hook::server_setup::read_signer;
 use mledger::index::Index;
@@ -262,7 +262,7 @@ fn the_policy_in_force_opens_the_inbox_to_nobody() {
         origin: Origin::parse(ORIGIN).unwrap(),
         previous: digest,
     };
-    let statement = statement.to_text().unwrap();
+    let statement = Statement::Policy(statement).to_text().unwrap();
     let signature = "what Mallory wants to keep there".to_owned();
     let bytes = Envelope { attachment: policy, mledger: 1, signature, statement }.to_bytes().unwrap();
     let blob = bank.mallory.write_object(&dir, "blob", &bytes);

@@ -203,7 +203,7 @@ fn a_flood_of_bad_statements_costs_a_leaf_a_minute() {
 }
 
 /// Carol puts a policy with that number in its name in force.
-fn apply(bank: &Bank, dir: &Path, number: usize) -> Run {
+fn apply(bank: &Bank, dir: &Path, number: u64) -> Run {
     let policy = bank.policy().replace("name = \"models\"", &format!("name = \"models {number}\""));
     write(dir, "new.toml", &policy);
     bank.carol.mledger(dir, &["policy", "apply", "new.toml"])
@@ -217,7 +217,7 @@ fn an_actor_changes_the_policy_so_often_an_hour() {
         apply(&bank, &carols, number).ok();
     }
     let said = apply(&bank, &carols, 99).fails();
-    assert!(said.contains("20 times within an hour"), "{said}");
+    assert!(said.contains("20 statements within an hour"), "{said}");
     later(&bank, HOUR);
     apply(&bank, &carols, 100).ok();
     bank.holds();

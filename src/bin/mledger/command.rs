@@ -7,11 +7,13 @@ mod completions;
 mod demo;
 mod export;
 mod hook;
+mod import;
 mod init;
 mod log;
 mod man;
-mod policy;
+pub mod policy;
 mod prove;
+mod reconcile;
 mod show;
 mod verify;
 mod verify_proof;
@@ -72,6 +74,8 @@ pub enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Policy(policy::Args),
+    Import(import::Args),
+    Reconcile(reconcile::Args),
     Export(export::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -89,6 +93,8 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Policy(args) => policy::run(context, args),
+        Command::Import(args) => import::run(context, args),
+        Command::Reconcile(args) => reconcile::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Completions(args) => completions::run(context, args),
         Command::Man(args) => man::run(context, args),

@@ -24,7 +24,8 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
     let mut text = String::new();
     let place = answer.entry.map_or_else(|| origin.to_owned(), |entry| format!("entry {entry} of {origin}"));
     if answer.accepted {
-        line(&mut text, &format!("mledger: accepted, {place}"));
+        let word = if answer.tolerated { "let through, because the policy only observes" } else { "accepted" };
+        line(&mut text, &format!("mledger: {word}, {place}"));
         if let Some(checkpoint) = &answer.checkpoint {
             line(&mut text, &format!("mledger: receipt: size {} root {}", checkpoint.size(), checkpoint.root()));
         }
@@ -37,7 +38,10 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
             &format!("mledger: {}", note.get(..note.floor_char_boundary(NOTE_BYTES_MAX)).unwrap_or_default()),
         );
     }
-    if let (false, Some(decision)) = (answer.accepted, &answer.decision) {
+    if answer.tolerated {
+        line(&mut text, "mledger: once the policy is enforced, this push will be refused:");
+    }
+    if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
         let mut said = Vec::new();
         for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
             let block = block(reason, answer.policy.as_deref(), is_root, &mut said);
@@ -116,7 +120,9 @@ fn headline(reason: &Reason) -> String {
         Code::RefForbidden => "only branches and tags may be pushed".to_owned(),
         Code::FactsIncomplete => "the server could not read all it needs to decide".to_owned(),
         Code::UpdateProblem => "this ref cannot be moved".to_owned(),
-        Code::Granted | Code::RuleMet => reason.code.to_string(),
+        Code::TagUnsigned => "an annotated tag is not signed".to_owned(),
+        Code::TagSignatureInvalid => "the tag's signature does not count".to_owned(),
+        Code::Granted | Code::RuleMet | Code::Vouched => reason.code.to_string(),
     }
 }
 
@@ -194,6 +200,10 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::FileTooLarge => {
             let path = reason.path.as_ref().map_or_else(|| "PATH".to_owned(), ToString::to_string);
             [format!("git lfs migrate import --include='{path}'     (then push again)")].to_vec()
+        }
+        Code::TagUnsigned | Code::TagSignatureInvalid => {
+            let name = reason.refname.as_ref().map_or("NAME", |name| name.short());
+            [format!("git tag -s -f {name} {name}^{{}}     (then push it again)")].to_vec()
         }
         Code::TooManyCommits | Code::TooManyRefs => ["push them in smaller parts".to_owned()].to_vec(),
         Code::PathCollision => {
@@ -283,11 +293,13 @@ mod tests {
         };
         let answer = Answer {
             accepted: false,
+            tolerated: false,
             decision: Some(Decision {
                 accepted: false,
                 pusher: None,
                 reasons: (0..64).map(reason).collect(),
                 signers: std::collections::BTreeMap::new(),
+                vouchers: std::collections::BTreeMap::new(),
             }),
             entry: Some(7),
             checkpoint: None,

@@ -4,7 +4,7 @@ use crate::identity::ed25519::SecretKey;
 use crate::identity::key::{KeyId, PublicKey};
 use crate::name::{ActorId, RepoPath};
 use crate::policy::decide::decide;
-use crate::policy::facts::{LogTrailer, ManifestTrailer, Move, Path, Scope, Signature};
+use crate::policy::facts::{LogTrailer, ManifestTrailer, Move, Path, Scope, Signature, Tag, Voucher};
 
 /// An actor id as long as any.
 fn actor() -> ActorId {
@@ -41,6 +41,7 @@ fn push(pusher: Pusher, refname: &str, paths: &[&[u8]], problem: Option<&str>) -
         paths: paths.iter().map(change).collect(),
         signature: Signature::Valid { key: key() },
         trailers: BTreeSet::from(["T".repeat(3000)]),
+        vouched: Some(Voucher { actor: actor(), entry: 999_999_999 }),
     };
     let update = |n: u8| facts::Update {
         entering: vec![oid(1)],
@@ -51,6 +52,7 @@ fn push(pusher: Pusher, refname: &str, paths: &[&[u8]], problem: Option<&str>) -
         problem: problem.map(str::to_owned),
         refname: RefName::parse(&format!("{refname}{n}")).unwrap(),
         scopes: BTreeMap::from([("rule".to_owned(), Scope { commits: vec![oid(1)], every_path: true })]),
+        tag: Some(Tag { commit: oid(4), signature: Signature::Invalid { why: "\u{1}".repeat(5000) } }),
     };
     let time = Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap();
     let commits = BTreeMap::from([(oid(1), commit)]);
@@ -99,7 +101,9 @@ fn a_denial_is_short_whatever_the_names() {
 #[test]
 fn a_denial_of_usual_size_keeps_its_reason_and_its_refs() {
     let certificate = Pusher::Certificate { key: key() };
-    let push = denied(&push(certificate, "refs/heads/x", &[b"README"], None));
+    let mut facts = push(certificate, "refs/heads/x", &[b"README"], None);
+    facts.updates.iter_mut().for_each(|update| update.tag = None);
+    let push = denied(&facts);
     assert_ne!(push.reasons[0].code, Code::UpdateProblem);
     assert_eq!(push.updates.len(), Push::DENIED_UPDATES_MAX);
 }
