@@ -12,6 +12,7 @@ pub mod post_commit;
 pub mod pre_push;
 pub mod prepare_commit_msg;
 
+pub mod check;
 pub mod draft;
 pub mod gather;
 pub mod inbox;

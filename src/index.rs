@@ -27,12 +27,13 @@ use crate::entry::statement::{Envelope, Statement, StatementError, parse_commits
 use crate::ledger::read::{Log, ReadError};
 use crate::ledger::replay::{parse_baseline_commit, parse_baseline_ref};
 use crate::name::{ActorId, NameError, Oid, RefName};
+use crate::object::certificate;
 use crate::object::commit::{Commit, CommitError};
 use crate::object::tag::{Tag, TagError};
 use crate::policy::facts::Voucher;
 
-/// Raised whenever the tables change; an index of another version is made anew.
-const SCHEMA_VERSION: i64 = 2;
+/// Raised whenever the tables or what they hold change; an index of another version is made anew.
+const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
@@ -293,7 +294,7 @@ impl Index {
         rows.map(|row| Ok(row?.cast_unsigned())).collect()
     }
 
-    /// Whether a push certificate was used before.
+    /// Whether a push certificate with this [`certificate::single_use_digest`] was used before.
     pub fn certificate_used(&self, digest: &Digest) -> Result<bool, IndexError> {
         let mut query = self.0.prepare_cached("SELECT 1 FROM certificates WHERE digest = ?")?;
         Ok(query.exists([digest.as_bytes()])?)
@@ -546,7 +547,10 @@ fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: &Push) ->
     }
     if let Some(certificate) = &push.certificate {
         let bytes = certificate.read_bytes(|name| log.blob(name))?;
-        write.execute("INSERT OR IGNORE INTO certificates VALUES (?)", [sha256(&bytes).as_bytes()])?;
+        write.execute(
+            "INSERT OR IGNORE INTO certificates VALUES (?)",
+            [certificate::single_use_digest(&bytes).as_bytes()],
+        )?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::settle::{self, SettleError, Settlement};
 use super::tally::Tally;
 use super::{inbox, server_setup};
 use crate::clock::Timestamp;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
 use crate::entry::denials::Source;
 use crate::entry::leaf::{Leaf, Push, Unexplained};
 use crate::git::{GitError, Repository};
@@ -25,8 +25,8 @@ use crate::ledger::append::{AppendError, Locked, Signer};
 use crate::ledger::check::chain;
 use crate::ledger::place::Place;
 use crate::ledger::read::{Log, ReadError};
-use crate::name::{NameError, Oid, RefName};
-use crate::object::certificate::Command;
+use crate::name::{NameError, Oid, Origin, RefName};
+use crate::object::certificate::{self, Command};
 use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
@@ -225,7 +225,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
     let (commands, mut problems) = parse_commands(input)?;
-    if let Some(namespace) = &environment.namespace {
+    if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
         problems.push(format!("it goes to the namespace `{namespace}`; only the repository itself takes pushes"));
     }
@@ -286,9 +286,9 @@ impl<'a> View<'a> {
         self.log = gate.log()?;
         self.index.sync(&self.log)?;
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
-            && self.index.certificate_used(&sha256(bytes))?
+            && self.index.certificate_used(&certificate::single_use_digest(bytes))?
         {
-            self.pusher = Pusher::Refused { why: "this push certificate was used before".to_owned() };
+            self.pusher = Pusher::Refused { why: pusher::USED.to_owned() };
         }
         Ok(())
     }
@@ -350,7 +350,7 @@ fn conclude(
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
         Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
-    judge_logs(locked, &view.log, gate, &mut gathered)?;
+    judge_logs(&view.log, &gate.signer.origin, &mut gathered)?;
     let mut unexplained = Vec::new();
     for update in &mut gathered.updates {
         check_tips(gate, &view.index, &settlement, update, &mut unexplained)?;
@@ -426,7 +426,7 @@ fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bo
 
 /// The updates of a push whose facts could not be gathered: denied and recorded as what they were. Where a limit ended
 /// the gathering, that is what denies.
-fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
+pub(super) fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
     let problem = Some(chain(error));
     let update = |command: &Command| facts::Update {
         entering: Vec::new(),
@@ -461,13 +461,13 @@ fn stand_in(why: String) -> Result<facts::Update, GateError> {
 }
 
 /// Holds each commit's `Mledger-Log` trailer against the ledger.
-fn judge_logs(locked: &Locked<'_>, log: &Log<'_>, gate: &Gate, gathered: &mut Gathered) -> Result<(), GateError> {
+pub(super) fn judge_logs(log: &Log<'_>, origin: &Origin, gathered: &mut Gathered) -> Result<(), GateError> {
     let mut roots = Roots { log, known: BTreeMap::new() };
     for found in gathered.commits.values_mut() {
         if let Some(seen) = &found.evidence.log
-            && seen.origin == gate.signer.origin
+            && seen.origin == *origin
         {
-            let holds = locked.is_prefix(seen.size, &seen.root)? || roots.holds(seen)?;
+            let holds = roots.holds(seen)?;
             found.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
     }

@@ -8,9 +8,8 @@ use crate::digest::{Digest, git_oid, leaf_hash, sha256};
 use crate::entry::field::Field;
 use crate::entry::leaf::{self, Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
-use crate::identity::batch::{self, Item};
 use crate::identity::key::KeyId;
-use crate::identity::sshsig::{NAMESPACE_GIT, SshSig};
+use crate::identity::sshsig::{self, NAMESPACE_GIT, SshSig};
 use crate::model::manifest::Manifest;
 use crate::name::{ActorId, Oid, RepoPath};
 use crate::object::certificate::{self, Certificate, Command};
@@ -63,7 +62,7 @@ pub struct CheckedPush {
 pub struct CheckedCertificate {
     /// What it moves.
     pub commands: Vec<Command>,
-    /// Of its bytes.
+    /// What it is known by once it is used.
     pub digest: Digest,
     /// The key that signed it.
     pub key: KeyId,
@@ -136,10 +135,6 @@ impl Signed {
         let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).map_err(|error| chain(&error))?;
         Ok(Self { bytes: signature.signed_data(message), signature })
     }
-
-    fn item(&self) -> Item<'_> {
-        Item { key: self.signature.key().ed25519(), message: &self.bytes, signature: self.signature.signature() }
-    }
 }
 
 impl Parsed {
@@ -154,7 +149,7 @@ impl Parsed {
 
 fn verify_signatures(parsed: &[(Digest, Result<Parsed, String>)]) -> Vec<bool> {
     let signed = parsed.iter().filter_map(|(_, parsed)| parsed.as_ref().ok()?.signed());
-    batch::verify_all(&signed.map(Signed::item).collect::<Vec<_>>())
+    sshsig::verify_all(&signed.map(|signed| (&signed.signature, signed.bytes.as_slice())).collect::<Vec<_>>())
 }
 
 fn parse(log: &Log<'_>, bytes: &[u8]) -> Result<Parsed, String> {
@@ -181,7 +176,7 @@ fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, 
     let bytes = log.field_bytes(field).map_err(|error| chain(&error))?;
     let parsed = Certificate::parse(&bytes).map_err(|error| chain(&error))?;
     let signed = Signed::parse(&parsed.signature, certificate::signed_payload(&bytes))?;
-    Ok(ParsedCertificate { commands: parsed.commands, digest: sha256(&bytes), signed })
+    Ok(ParsedCertificate { commands: parsed.commands, digest: certificate::single_use_digest(&bytes), signed })
 }
 
 fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, String> {

@@ -354,6 +354,13 @@ fn a_certificate_counts_once_for_what_it_names_by_an_actor() {
     bank.refused("pusher-refused", "cannot be read", || {
         push_with_env(alice, &dir, &format!("GIT_PUSH_CERT={} GIT_PUSH_CERT_NONCE_STATUS=OK", "1".repeat(40)), &spec)
     });
+    // A push that is accepted and does not land uses its certificate up; within a second Git makes the same again.
+    write_script(&bank.server.join("hooks"), "update", "#!/bin/sh\nexit 1\n");
+    push(&good, "OK", &spec).fails();
+    let said = bank.refused("pusher-refused", "this push certificate was used before", || push(&good, "OK", &spec));
+    assert!(said.contains("accepted and did not land, push again a second later"), "{said}");
+    std::fs::remove_file(bank.server.join("hooks/update")).unwrap();
+    let good = make(alice, "git", &named.replace("1795436102", "1795436103"));
     push(&good, "OK", &spec).ok();
     alice.push(&dir, &[":refs/heads/dev/a"]).ok();
     bank.refused("pusher-refused", "this push certificate was used before", || push(&good, "OK", &spec));

@@ -3,6 +3,7 @@
 //!
 //! A new verb is its `mod` line, a variant of [`Command`] and an arm of [`run`].
 
+mod check;
 mod completions;
 mod demo;
 mod export;
@@ -73,6 +74,7 @@ pub enum Command {
     Show(show::Args),
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
+    Check(check::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -92,6 +94,7 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
+        Command::Check(args) => check::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),

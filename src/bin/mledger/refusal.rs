@@ -2,13 +2,14 @@
 
 use mledger::hook::pre_receive::Answer;
 use mledger::name::{ActorId, Oid};
+use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
 use crate::output::{cut, tame};
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
-const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 15 * 1024;
 
 /// How much of a note is said: a policy may have a thousand mistakes.
 const NOTE_BYTES_MAX: usize = 4 * 1024;
@@ -42,17 +43,38 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
         line(&mut text, "mledger: once the policy is enforced, this push will be refused:");
     }
     if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
-        let mut said = Vec::new();
-        for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
-            let block = block(reason, answer.policy.as_deref(), is_root, &mut said);
-            if text.len() + block.len() + LAST_BYTES_MAX > BYTES_MAX {
-                line(&mut text, "\n  … and more reasons, which the ledger holds in part");
-                break;
-            }
-            text.push_str(&block);
-        }
+        let bytes_max = BYTES_MAX.saturating_sub(text.len());
+        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_root));
     }
     text
+}
+
+/// Everything that stands against a push, each with the next step.
+pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> String {
+    reasons_within(BYTES_MAX, decision, policy, is_root)
+}
+
+fn reasons_within(
+    bytes_max: usize,
+    decision: &Decision,
+    policy: Option<&Policy>,
+    is_root: &dyn Fn(&Oid) -> bool,
+) -> String {
+    let (mut text, mut said) = (String::new(), Vec::new());
+    for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
+        let block = block(reason, policy, is_root, &mut said);
+        if text.len() + block.len() + LAST_BYTES_MAX > bytes_max {
+            line(&mut text, "\n  … and more reasons, which the ledger holds in part");
+            break;
+        }
+        text.push_str(&block);
+    }
+    text
+}
+
+/// The same lines for GitLab, which shows its users only those with this mark.
+pub fn for_gitlab(text: &str) -> String {
+    text.lines().map(|line| format!("GL-HOOK-ERR: {line}\n")).collect()
 }
 
 fn line(text: &mut String, words: &str) {
@@ -171,8 +193,15 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::PusherUnknown => {
             ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
         }
-        Code::PusherRefused => ["git push     (again: the certificate is made anew)".to_owned()].to_vec(),
-        Code::KeyUnknown | Code::LoginUnknown => [
+        Code::PusherRefused => {
+            ["git push --signed=if-asked     (a new certificate names you by your key)".to_owned()].to_vec()
+        }
+        Code::LoginUnknown => [
+            "mledger init     (in your clone: it signs your pushes, which needs no login)".to_owned(),
+            format!("or ask {admins} to add this login to your `logins` in the policy"),
+        ]
+        .to_vec(),
+        Code::KeyUnknown => [
             "mledger init     (prints the lines that enrol you)".to_owned(),
             format!("then send them to {admins}, who runs `mledger policy apply`"),
         ]

@@ -128,7 +128,8 @@ impl Signer {
         Ok(actor.id.clone())
     }
 
-    fn public(&self) -> Result<PublicKey, Failure> {
+    /// Its public half.
+    pub fn public(&self) -> Result<PublicKey, Failure> {
         if let Some(line) = self.key_file.strip_prefix("key::") {
             return Ok(PublicKey::parse(line)?);
         }

@@ -51,7 +51,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let commits = unsigned(context, args, commits(&desk, &args.range)?)?;
     if args.dry_run {
-        let list = || format!("{}{} to vouch for", commits_text(&commits), words(commits.len()));
+        let list = || format!("{}{} to vouch for\n", commits_text(&commits), words(commits.len()));
         context.output.result(&Imported { commits: commits.clone(), sent: false }, list)?;
         return Ok(End::Fine);
     }

@@ -47,9 +47,9 @@ struct Reconciled {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let refs = wanted(unexplained(context, &desk, args)?, &args.refs)?;
-    let listed = || refs.iter().map(line).collect::<Vec<_>>().join("\n");
+    let listed = || refs.iter().map(|found| line(found) + "\n").collect::<String>();
     let Some(reason) = &args.reason else {
-        let nothing = "every ref stands where the ledger put it; there is nothing to reconcile";
+        let nothing = "every ref stands where the ledger put it; there is nothing to reconcile\n";
         let found = Reconciled { refs: refs.clone(), sent: false };
         context.output.result(&found, || if refs.is_empty() { nothing.to_owned() } else { listed() })?;
         return Ok(if refs.is_empty() { End::Fine } else { End::Found });
@@ -64,7 +64,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
         ))
         .try_this("mledger reconcile --reason … with the names of some of them"));
     }
-    context.output.say(listed());
+    context.output.say(listed().trim_end());
     let (signer, actor, origin) = desk.sign_as(context, &args.key)?;
     let statement = Statement::Reconcile(ReconcileStatement {
         actor: actor.clone(),
