@@ -323,6 +323,13 @@ impl Index {
         Ok(query.exists([digest.as_bytes()])?)
     }
 
+    /// How many statements of an actor took effect after that moment of ledger time, in milliseconds since 1970.
+    pub fn statements_since(&self, actor: &ActorId, time_ms: i64) -> Result<u64, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT count(*) FROM envelopes WHERE actor = ? AND time > ?")?;
+        let count: i64 = query.query_row(params![actor.as_str(), time_ms], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// The entry that an envelope of these bytes led to.
     pub fn envelope_entry(&self, digest: &Digest) -> Result<Option<u64>, IndexError> {
         let mut query = self.0.prepare_cached("SELECT entry FROM envelopes WHERE digest = ?")?;
@@ -472,7 +479,7 @@ fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: Leaf) -> Resu
             }
         }
         Leaf::Push(push) if push.decision.lets_through() => open_push(write, log, index, *push)?,
-        Leaf::Push(_) => {}
+        Leaf::Push(_) | Leaf::Denials(_) => {}
         Leaf::Landed(landed) => {
             for settled in &landed.updates {
                 settle(write, landed.push, &settled.refname, settled.state)?;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::updates::MoreUpdates;
+use super::denials::Denials;
 use super::field::{BlobName, Blobs, Field};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -73,6 +74,8 @@ pub enum Leaf {
     Import(Import),
     /// An admin takes refs as they stand.
     Reconcile(Reconcile),
+    /// Denials without a leaf of their own.
+    Denials(Denials),
 }
 
 /// The first leaf.
@@ -395,7 +398,8 @@ kinds!(
     LandedKind = "landed",
     ObservedKind = "observed",
     ImportKind = "import",
-    ReconcileKind = "reconcile"
+    ReconcileKind = "reconcile",
+    DenialsKind = "denials"
 );
 
 impl Leaf {
@@ -423,6 +427,7 @@ impl Leaf {
             "observed" => canonical(bytes).map(Self::Observed),
             "import" => canonical(bytes).map(Self::Import),
             "reconcile" => canonical(bytes).map(Self::Reconcile),
+            "denials" => canonical(bytes).map(Self::Denials),
             other => Err(LeafError::Kind(other.chars().take(40).collect())),
         }
     }
@@ -438,6 +443,7 @@ impl Leaf {
             Self::Observed(leaf) => serde_json::to_vec(leaf),
             Self::Import(leaf) => serde_json::to_vec(leaf),
             Self::Reconcile(leaf) => serde_json::to_vec(leaf),
+            Self::Denials(leaf) => serde_json::to_vec(leaf),
         }
         .map_err(LeafError::Shape)?;
         if bytes.len() > LEAF_BYTES_MAX { Err(LeafError::TooLong { bytes: bytes.len() }) } else { Ok(bytes) }
@@ -454,6 +460,7 @@ impl Leaf {
             Self::Observed(_) => "observed",
             Self::Import(_) => "import",
             Self::Reconcile(_) => "reconcile",
+            Self::Denials(_) => "denials",
         }
     }
 
@@ -468,6 +475,7 @@ impl Leaf {
             Self::Observed(leaf) => leaf.time,
             Self::Import(leaf) => leaf.time,
             Self::Reconcile(leaf) => leaf.time,
+            Self::Denials(leaf) => leaf.time,
         }
     }
 
@@ -482,7 +490,7 @@ impl Leaf {
                 leaf.certificate.iter().chain(fields).collect()
             }
             Self::Import(Import { statement, .. }) | Self::Reconcile(Reconcile { statement, .. }) => vec![statement],
-            Self::Landed(_) | Self::Observed(_) => Vec::new(),
+            Self::Landed(_) | Self::Observed(_) | Self::Denials(_) => Vec::new(),
         };
         let more = if let Self::Push(leaf) = self { leaf.updates_more } else { None };
         let named = fields.into_iter().filter_map(Field::blob_name).copied();

@@ -2,6 +2,7 @@
 //!
 //! `verify` holds the subjects of ledger commits against these words: they are never put otherwise, only added to.
 
+use super::denials::Denials;
 use super::leaf::{Leaf, Push, State, Verdict};
 use crate::policy::facts::{Move, Pusher};
 
@@ -12,7 +13,7 @@ pub fn of_batch(leaves: &[Leaf]) -> String {
         Leaf::Policy(_) | Leaf::Import(_) | Leaf::Reconcile(_) => 4,
         Leaf::Push(_) => 3,
         Leaf::Observed(_) => 2,
-        Leaf::Landed(_) => 1,
+        Leaf::Landed(_) | Leaf::Denials(_) => 1,
         Leaf::Commit(_) => 0,
     };
     leaves.iter().max_by_key(|leaf| weight(leaf)).map(of_leaf).unwrap_or_default()
@@ -42,6 +43,8 @@ pub fn of_leaf(leaf: &Leaf) -> String {
         Leaf::Reconcile(reconcile) => {
             format!("{} takes refs as they stand ({})", reconcile.actor, commits(reconcile.commits.count))
         }
+        Leaf::Denials(Denials { count: 1, source, .. }) => format!("1 more denial of {source}"),
+        Leaf::Denials(Denials { count, source, .. }) => format!("{count} more denials of {source}"),
     }
 }
 

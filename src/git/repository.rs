@@ -35,6 +35,9 @@ pub enum GitError {
     /// An object that cannot be read.
     #[error("object {0} cannot be read")]
     Corrupt(Oid, #[source] git2::Error),
+    /// No time left; see the limits of a gathering.
+    #[error("reading it all takes longer than a push may take; push less at a time")]
+    TooSlow,
     /// An object of another kind than it should be.
     #[error("object {0} is not a {1}")]
     Kind(Oid, &'static str),
@@ -269,6 +272,12 @@ impl Repository {
             Target::Ref(_) => None,
         };
         Ok(refs::list(self.git_dir())?.into_iter().filter_map(object).collect())
+    }
+
+    /// The names of the refs below `folder`, such as `refs/heads`; symbolic ones, too.
+    pub fn ref_names_under(&self, folder: &str) -> Result<Vec<RefName>, GitError> {
+        let names = refs::list_under(self.git_dir(), folder)?;
+        Ok(names.keys().filter_map(|name| RefName::parse(name).ok()).collect())
     }
 
     /// Where `HEAD` stands by itself, if it names no ref.

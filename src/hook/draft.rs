@@ -10,12 +10,22 @@ use crate::entry::leaf::{
     Update, VERSION, Verdict, paths_field, paths_text,
 };
 use crate::ledger::append::Batch;
-use crate::name::{ActorId, Oid};
+use crate::name::{ActorId, Oid, RefName};
 use crate::policy::Policy;
-use crate::policy::decide::DECIDER;
-use crate::policy::facts::{self, Facts, Voucher};
-use crate::policy::reason::{Decision, Reason};
+use crate::policy::decide::{DECIDER, decide_in_full};
+use crate::policy::facts::{self, Facts, Pusher, Voucher};
+use crate::policy::reason::{Code, Decision, Reason};
 use crate::policy::sufficient::sufficient;
+
+/// The longest leaf of a denial, in bytes, whatever a stranger pushes: it is the only thing that he can have written.
+pub const DENIAL_BYTES_MAX: usize = 2048;
+
+/// Stands in the facts of a denial for a ref whose name is too long to be told three times.
+const UNNAMED: &str = "refs/too-long";
+
+/// How much of the reason why a pusher is refused stands in a leaf that is short of room, in characters of up to six
+/// bytes of JSON.
+const WHY_CHARS_MAX: usize = 50;
 
 /// How much of the reasons an entry keeps of a push that is let through all the same, in bytes of JSON: as much as of
 /// any other long field.
@@ -116,31 +126,61 @@ impl Draft {
         self.batch.leaves.last().is_some_and(|leaf| leaf.to_bytes().is_err())
     }
 
-    /// Adds a denied push, with one reason and the facts that suffice for it.
+    /// Adds a denied push, with one reason and the facts that suffice for it, in at most [`DENIAL_BYTES_MAX`].
     pub fn deny(&mut self, policy: &Policy, facts: &Facts, decision: &Decision, policy_entry: u64) {
         let whole = || decision.reasons.first().map(|reason| (reason.clone(), facts.clone()));
         let Some((reason, kept)) = sufficient(policy, facts, decision).or_else(whole) else { return };
-        let updates = facts.updates.iter().take(Push::DENIED_UPDATES_MAX);
-        let push = Push {
-            actor: decision.pusher.clone(),
-            certificate: None,
-            commits: Range { count: 0, first: self.first + self.batch.leaves.len() as u64 },
-            decider: DECIDER,
-            decision: Verdict::Denied,
-            pusher: kept.pusher.clone(),
-            facts: Some(kept),
-            kind: PushKind::Is,
-            mledger: VERSION,
-            policy: policy_entry,
-            reasons: vec![reason],
-            time: facts.time,
-            updates: updates
-                .map(|update| Update { extra: None, ..leaf_update(update, None, 0, &mut Blobs::new()) })
-                .collect(),
-            updates_more: None,
+        let first = self.first + self.batch.leaves.len() as u64;
+        let leaf = |(reason, kept): (Reason, Facts), updates_max: usize| {
+            let updates = facts.updates.iter().take(updates_max);
+            Leaf::Push(Box::new(Push {
+                actor: decision.pusher.clone(),
+                certificate: None,
+                commits: Range { count: 0, first },
+                decider: DECIDER,
+                decision: Verdict::Denied,
+                pusher: kept.pusher.clone(),
+                facts: Some(kept),
+                kind: PushKind::Is,
+                mledger: VERSION,
+                policy: policy_entry,
+                reasons: vec![reason],
+                time: facts.time,
+                updates: updates
+                    .map(|update| Update { extra: None, ..leaf_update(update, None, 0, &mut Blobs::new()) })
+                    .collect(),
+                updates_more: None,
+            }))
         };
-        self.batch.leaves.push(Leaf::Push(Box::new(push)));
+        let kept = (reason, kept);
+        let named = || in_brief(policy, facts, &kept.0, true).map(|brief| leaf(brief, 1));
+        let unnamed = || in_brief(policy, facts, &kept.0, false).map(|brief| leaf(brief, 1));
+        let fits = |leaf: &Leaf| leaf.to_bytes().is_ok_and(|bytes| bytes.len() <= DENIAL_BYTES_MAX);
+        let chosen = [Push::DENIED_UPDATES_MAX, 1].map(|max| leaf(kept.clone(), max)).into_iter().find(fits);
+        self.batch.leaves.extend(chosen.or_else(|| named().filter(fits)).or_else(unnamed));
     }
+}
+
+/// What remains of a denial whose names are too long for a leaf: who, which ref where it is short enough, and the
+/// code, as a problem of that ref.
+fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> Option<(Reason, Facts)> {
+    let update = facts.updates.first()?;
+    let update = facts::Update {
+        entering: Vec::new(),
+        extra: Vec::new(),
+        problem: Some(format!("{}, about names too long to record", reason.code)),
+        refname: if with_ref { update.refname.clone() } else { RefName::parse(UNNAMED).ok()? },
+        scopes: BTreeMap::new(),
+        tag: None,
+        ..update.clone()
+    };
+    let pusher = match &facts.pusher {
+        Pusher::Refused { why } => Pusher::Refused { why: why.chars().take(WHY_CHARS_MAX).collect() },
+        other => other.clone(),
+    };
+    let kept = Facts { commits: BTreeMap::new(), pusher, time: facts.time, totals: None, updates: vec![update] };
+    let mut reasons = decide_in_full(policy, &kept).reasons.into_iter();
+    Some((reasons.find(|reason| reason.code == Code::UpdateProblem)?, kept))
 }
 
 /// The commits that get a leaf, parents first: unknown ones and those of the baseline that enter a ref now.
@@ -214,3 +254,6 @@ fn leaf_update(
         tag: tag.map(|raw| Field::bytes_within(inline_bytes_max, raw, blobs)),
     }
 }
+
+#[cfg(test)]
+mod tests;

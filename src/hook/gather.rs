@@ -2,7 +2,9 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+use super::lookalikes::Lookalikes;
 use super::merge;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
@@ -16,6 +18,7 @@ use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
 use crate::object::certificate::Command;
 use crate::object::changes::CompareError;
+use crate::object::collision::Collision;
 use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
 use crate::object::tag::{self, Tag};
 use crate::policy::Policy;
@@ -24,6 +27,13 @@ use crate::policy::facts::{self, Move, Scope, Totals, Update};
 /// The most bytes of new commits that one push brings, 256 MiB: they are in memory until they are recorded, and a pack
 /// of some megabytes can hold 20,000 commits of a megabyte. An import of 10,000 takes 10 MB.
 pub const COMMITS_BYTES_MAX: usize = 256 << 20;
+
+/// How long a push may be looked at: an import of 10,000 commits takes seconds, and a client waits no longer than this
+/// for an answer anyway.
+pub const TIME_MAX: Duration = Duration::from_mins(5);
+
+/// How long it may be looked at once more under the lock: less than others wait for that.
+pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);
 
 /// Why the facts cannot be gathered; each denies the push.
 #[derive(Debug, thiserror::Error)]
@@ -153,11 +163,13 @@ pub struct Sources<'a> {
     pub settled: &'a BTreeMap<RefName, Option<Oid>>,
 }
 
-/// Gathers the facts about `commands`; what an earlier gathering `found` of commits is not read again.
+/// Gathers the facts about `commands`, within `time_max`; what an earlier gathering `found` of commits is not read
+/// again.
 pub fn gather(
     sources: &Sources<'_>,
     commands: &[Command],
     mut found: BTreeMap<Oid, Found>,
+    time_max: Duration,
 ) -> Result<Gathered, GatherError> {
     let (count, max) = (commands.len() as u64, sources.policy.limits().refs_per_push);
     if count > max {
@@ -167,6 +179,7 @@ pub fn gather(
         found.remove(&oid);
     }
     let mut gatherer = Gatherer::new(sources, found);
+    gatherer.limits.until = Instant::now().checked_add(time_max);
     gatherer.find_leaving(commands)?;
     for command in commands {
         let update = gatherer.update(command)?;
@@ -270,25 +283,21 @@ impl<'a> Gatherer<'a> {
         Ok(update)
     }
 
-    /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
+    /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
+    /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        let folded = |name: &RefName| name.as_str().to_lowercase();
-        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
-        let mut alike: HashMap<String, BTreeSet<RefName>> =
-            created.map(|update| (folded(&update.refname), BTreeSet::new())).collect();
-        if alike.is_empty() {
+        if self.found.updates.iter().all(|update| update.action != Move::Create) {
             return Ok(());
         }
-        let standing = self.tips()?.iter().map(|tip| &tip.refname);
-        for name in standing.chain(self.found.updates.iter().map(|update| &update.refname)) {
-            if let Some(names) = alike.get_mut(&folded(name)) {
-                names.insert(name.clone());
-            }
+        let mut names = Lookalikes::default();
+        for tip in self.tips()? {
+            names.add(&tip.refname);
+        }
+        for update in &self.found.updates {
+            names.add(&update.refname);
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = alike.get(&folded(&update.refname));
-            let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
-            let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
+            let problem = names.problem(&update.refname);
             update.problem = update.problem.take().or(problem);
         }
         Ok(())
@@ -534,6 +543,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
+        self.limits.check_time()?;
         let parents = merge::parents_of(self.sources.pushed, oid)?;
         if parents.len() > PARENTS_MAX {
             return Err(GatherError::Parents(*oid));
@@ -562,6 +572,7 @@ impl<'a> Gatherer<'a> {
     /// Makes sure that each commit's evidence is at hand.
     fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
         for oid in oids {
+            self.limits.check_time()?;
             if !self.found.commits.contains_key(oid) {
                 let mut found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
                     Some(entry) => self.recorded(oid, entry)?,
@@ -615,7 +626,10 @@ impl<'a> Gatherer<'a> {
         }
         let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
         let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
-        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let mut evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let collision =
+            manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
+        evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
         Ok(Found { evidence, is_readable: true, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
     }
 
@@ -641,6 +655,7 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.known.borrow().get(oid) {
             return Ok(node.clone());
         }
+        self.limits.check_time()?;
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
         let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
         self.known.borrow_mut().insert(*oid, node.clone());

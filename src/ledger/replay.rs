@@ -12,6 +12,7 @@ use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
+use crate::entry::denials::{Denials, Source, minute};
 use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
 use crate::evidence;
 use crate::history::{self, Graph, Reach};
@@ -61,6 +62,8 @@ pub struct Replay<'a> {
     promoted: BTreeSet<Oid>,
     certificates: HashSet<Digest>,
     time: Option<Timestamp>,
+    /// The last minute in which each source has a denial of its own.
+    denied: BTreeMap<Source, i64>,
     /// Roots by size that log trailers named, since many name the same.
     roots: BTreeMap<u64, Digest>,
     /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
@@ -115,6 +118,7 @@ impl<'a> Replay<'a> {
             promoted: BTreeSet::new(),
             certificates: HashSet::new(),
             time: None,
+            denied: BTreeMap::new(),
             roots: BTreeMap::new(),
             watched,
         }
@@ -169,6 +173,7 @@ impl<'a> Replay<'a> {
             Content::Other(Leaf::Reconcile(reconcile)) => self.reconcile(index, &reconcile),
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
+            Content::Other(Leaf::Denials(denials)) => self.counted(&denials),
             // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
             Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
@@ -308,6 +313,7 @@ impl<'a> Replay<'a> {
 
     fn denied(&mut self, policy: &Policy, push: &Push, stray: usize) -> Result<(), Flaw> {
         self.counts.denied += 1;
+        self.denied.insert(Source::of_push(push), minute(push.time));
         if stray > 0 {
             return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
         }
@@ -569,6 +575,13 @@ impl<'a> Replay<'a> {
             commit.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
         Ok(facts::Commit { vouched, ..commit.evidence.facts })
+    }
+
+    /// Denials are counted only beyond those that have entries, in the same minute and of the same source.
+    fn counted(&mut self, denials: &Denials) -> Result<(), Flaw> {
+        let is_first = self.denied.get(&denials.source) != Some(&minute(denials.first));
+        let flaw = denials.flaw().or_else(|| is_first.then_some("no entry holds the first denial of its minute"));
+        flaw.map_or(Ok(()), |flaw| Err(Flaw::new("denials", flaw)))
     }
 
     fn landed(&mut self, landed: &Landed) -> Result<(), Flaw> {

@@ -15,6 +15,7 @@ use mledger::ledger::read::Log;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, report};
+use crate::flood::later;
 use crate::world::{write, write_script};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -92,7 +93,11 @@ fn everything() -> Bank {
     bob.commit(&his, "configs/prod/x", "1");
     bob.push(&his, &["HEAD:refs/heads/main"]).fails();
     let long = format!("HEAD:refs/heads/{}", "a/".repeat(125) + "aaa");
+    bank.forget_denials();
     bob.push(&his, &["--no-signed", &long]).fails();
+    let counted = bob.push(&his, &["--no-signed", &long]).fails();
+    assert!(counted.contains("counted with others"), "{counted}");
+    later(&bank, 60);
     // The policy changes; a push is authorised and void; a ref is moved by hand.
     let policy = carol.mledger(&carols, &["policy", "show"]).ok();
     write(&carols, "new.toml", &policy.replace("name = \"models\"", "name = \"newer\""));
@@ -135,7 +140,7 @@ fn real_output_fits_the_published_schemas() {
     assert!(leaves.len() > 300 && blobs >= 4, "{} leaves, {blobs} blobs", leaves.len());
     let report = bank.holds();
     fits(&schema("verify-report"), &report);
-    for kind in ["genesis", "policy", "commit", "push", "landed", "observed"] {
+    for kind in ["genesis", "policy", "commit", "push", "landed", "observed", "denials"] {
         assert!(report["entries"][kind].as_u64() > Some(0), "no {kind}");
     }
     assert!(report["decisions"]["denied"].as_u64() >= Some(9), "{report:#}");
@@ -244,7 +249,7 @@ fn leaves_are_read_and_written_byte_for_byte() {
     }
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["commit", "genesis", "import", "landed", "observed", "policy", "push", "reconcile"]
+        ["commit", "denials", "genesis", "import", "landed", "observed", "policy", "push", "reconcile"]
     );
     for (path, bytes) in vectors("invalid", "leaf") {
         assert!(!leaf_stands(&bytes), "{} is taken for a leaf", path.display());

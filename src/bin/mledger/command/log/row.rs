@@ -1,6 +1,7 @@
 //! One entry, as `log` shows it.
 
 use mledger::clock::Timestamp;
+use mledger::entry::denials::{Denials, Source};
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{self, Commit, Leaf, LeafError, Push, Verdict};
 use mledger::entry::statement::{Envelope, Statement};
@@ -67,6 +68,10 @@ impl Row {
             Leaf::Observed(observed) => {
                 Ok(Self { refs: observed.refs.iter().map(|seen| seen.refname.clone()).collect(), ..row })
             }
+            Leaf::Denials(Denials { source: Source::Actor(actor), .. }) => {
+                Ok(Self { actor: Some(actor.clone()), ..row })
+            }
+            Leaf::Denials(_) => Ok(row),
         }
     }
 

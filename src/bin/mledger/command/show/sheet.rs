@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mledger::entry::denials::Denials;
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{
     Commit, Genesis, Landed, Leaf, LeafError, PolicyChange, Push, Range, State, Unexplained, Update, Verdict,
@@ -42,6 +43,7 @@ impl Sheet {
                 sheet.add("commits", entries(reconcile.commits));
             }
             Leaf::Observed(observed) => sheet.unexplained(&observed.refs),
+            Leaf::Denials(denials) => sheet.denials(denials),
         }
         Ok(sheet)
     }
@@ -222,6 +224,15 @@ impl Sheet {
                 format!("{} stands at {tip}, the ledger put it at {expected}", tame(seen.refname.as_str()))
             }),
         );
+    }
+}
+
+impl Sheet {
+    fn denials(&mut self, denials: &Denials) {
+        self.add("source", &denials.source);
+        self.add("count", format_args!("{}, none of them with an entry of its own", denials.count));
+        self.add("first", denials.first);
+        self.add("last", denials.last);
     }
 }
 
