@@ -1,12 +1,17 @@
-//! Whether a policy statement counts: the same check in the gate and in `verify`.
+//! Whether an admin's statement counts: the same check in the gate and in `verify`.
+//!
+//! A policy change needs the threshold of admins. To vouch for commits, or to take refs as they stand, one admin is
+//! enough: a vouched commit is judged as if the admin had signed it, so nobody gets more than that admin may commit.
 
 use std::collections::BTreeSet;
 
 use crate::clock::Timestamp;
 use crate::digest::{Digest, sha256};
-use crate::entry::statement::{Envelope, NAMESPACE, PolicyStatement, StatementError};
+use crate::entry::statement::{
+    Envelope, ImportStatement, NAMESPACE, PolicyStatement, ReconcileStatement, Statement, StatementError, parse_commits,
+};
 use crate::identity::sshsig::{self, SshSigError};
-use crate::name::{ActorId, Origin};
+use crate::name::{ActorId, Oid, Origin};
 use crate::policy::Policy;
 use crate::policy::actor::KeyProblem;
 use crate::policy::change::{self, ChangeError, Owners};
@@ -85,12 +90,39 @@ pub struct Known<'a> {
     pub used: &'a BTreeSet<Digest>,
 }
 
+/// A statement that counts.
+pub struct Stated {
+    /// SHA-256 of the statement's bytes.
+    pub digest: Digest,
+    /// What it wants.
+    pub wish: Wish,
+}
+
+/// What a statement wants.
+pub enum Wish {
+    /// Another policy.
+    Policy(Box<Change>),
+    /// That commits be vouched for.
+    Import(ImportStatement, Vec<Oid>),
+    /// That refs stay where they stand.
+    Reconcile(ReconcileStatement),
+}
+
+impl Wish {
+    /// Whose it is.
+    pub fn actor(&self) -> &ActorId {
+        match self {
+            Self::Policy(change) => &change.statement.actor,
+            Self::Import(statement, _) => &statement.actor,
+            Self::Reconcile(statement) => &statement.actor,
+        }
+    }
+}
+
 /// A policy change that counts.
 pub struct Change {
     /// What was stated.
     pub statement: PolicyStatement,
-    /// SHA-256 of the statement's bytes.
-    pub statement_digest: Digest,
     /// The new policy.
     pub policy: Policy,
     /// Its text.
@@ -99,34 +131,49 @@ pub struct Change {
     pub owners: Owners,
 }
 
-/// Checks the envelope of a statement that replaces the policy in force.
-pub fn check(known: &Known<'_>, envelope: &[u8]) -> Result<Change, ConsentError> {
+/// Checks the envelope of a statement.
+pub fn check(known: &Known<'_>, envelope: &[u8]) -> Result<Stated, ConsentError> {
     let (envelope, statement) = Envelope::parse(envelope)?;
     let key = sshsig::verify(envelope.signature.as_bytes(), NAMESPACE, envelope.statement.as_bytes())?;
     let signer = &known.policy.actor_of_key(key.id(), known.time)?.id;
-    if *signer != statement.actor {
-        return Err(ConsentError::Actor { named: statement.actor, signer: signer.clone() });
+    if signer != statement.actor() {
+        return Err(ConsentError::Actor { named: statement.actor().clone(), signer: signer.clone() });
     }
-    let statement_digest = sha256(envelope.statement.as_bytes());
-    if known.used.contains(&statement_digest) {
+    let digest = sha256(envelope.statement.as_bytes());
+    if known.used.contains(&digest) {
         return Err(ConsentError::Used);
     }
-    if statement.origin != *known.origin {
-        return Err(ConsentError::Origin(statement.origin));
+    if statement.origin() != known.origin {
+        return Err(ConsentError::Origin(statement.origin().clone()));
     }
-    if statement.expires <= known.time {
-        return Err(ConsentError::Expired(statement.expires));
-    }
-    if statement.previous != known.digest {
-        return Err(ConsentError::Previous { named: statement.previous, in_force: known.digest });
+    if statement.expires() <= known.time {
+        return Err(ConsentError::Expired(statement.expires()));
     }
     if !known.policy.admin().actors.contains(signer) {
         return Err(ConsentError::NotAdmin(signer.clone()));
     }
+    let wish = match statement {
+        Statement::Policy(statement) => {
+            Wish::Policy(Box::new(check_policy(known, signer, statement, envelope.attachment)?))
+        }
+        Statement::Import(statement) => Wish::Import(statement, parse_commits(&envelope.attachment)?),
+        Statement::Reconcile(statement) => Wish::Reconcile(statement),
+    };
+    Ok(Stated { digest, wish })
+}
+
+fn check_policy(
+    known: &Known<'_>,
+    signer: &ActorId,
+    statement: PolicyStatement,
+    text: String,
+) -> Result<Change, ConsentError> {
+    if statement.previous != known.digest {
+        return Err(ConsentError::Previous { named: statement.previous, in_force: known.digest });
+    }
     change::admin_may(known.policy, std::slice::from_ref(signer))?;
-    let text = envelope.attachment;
     let policy = Policy::parse(&text).map_err(ConsentError::Policy)?;
     let mut owners = known.owners.clone();
     owners.merge(&policy).map_err(ConsentError::Owners)?;
-    Ok(Change { statement, statement_digest, policy, text, owners })
+    Ok(Change { statement, policy, text, owners })
 }

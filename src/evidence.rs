@@ -9,6 +9,7 @@ use crate::model::manifest::{Manifest, New};
 use crate::name::RepoPath;
 use crate::object::commit::{Commit, signed_payload};
 use crate::object::message::{self, LogHead};
+use crate::object::tag::{self, Tag};
 use crate::object::tree::Mode;
 use crate::policy::facts::{self, LogTrailer, ManifestTrailer, Signature};
 
@@ -24,11 +25,13 @@ pub struct Evidence {
 /// The facts about a commit that could not be read: they deny, and say why.
 pub fn unreadable(why: &str) -> Evidence {
     let facts = facts::Commit {
+        collision: None,
         log: LogTrailer::Missing,
         manifest: ManifestTrailer::Missing,
         paths: Vec::new(),
         signature: Signature::Invalid { why: why.to_owned() },
         trailers: BTreeSet::new(),
+        vouched: None,
     };
     Evidence { facts, log: None }
 }
@@ -56,19 +59,30 @@ pub fn assemble(commit: &Commit, manifest: &Manifest, own: Option<&[RepoPath]>, 
     };
     let named = |(name, value): (String, String)| (!value.trim().is_empty()).then_some(name);
     let facts = facts::Commit {
+        collision: None,
         log: if ours.log.is_some() { LogTrailer::Foreign } else { LogTrailer::Missing },
         manifest: manifest_trailer,
         paths: paths(manifest, own),
         signature,
         trailers: message::trailers(&commit.message).into_iter().filter_map(named).collect(),
+        vouched: None,
     };
     Evidence { facts, log: ours.log }
 }
 
-fn signature(raw: &[u8], commit: &Commit) -> Signature {
-    let Some(armour) = &commit.signature else { return Signature::Missing };
+/// What a commit's signature is.
+pub fn signature(raw: &[u8], commit: &Commit) -> Signature {
+    commit.signature.as_ref().map_or(Signature::Missing, |armour| check(armour, &signed_payload(raw)))
+}
+
+/// What a tag's signature is.
+pub fn tag_signature(raw: &[u8], tag: &Tag) -> Signature {
+    tag.signature.as_ref().map_or(Signature::Missing, |armour| check(armour, tag::signed_payload(raw)))
+}
+
+fn check(armour: &str, payload: &[u8]) -> Signature {
     let checked = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT)
-        .and_then(|signature| signature.verify(&signed_payload(raw)).map(|()| signature.key().id().clone()));
+        .and_then(|signature| signature.verify(payload).map(|()| signature.key().id().clone()));
     match checked {
         Ok(key) => Signature::Valid { key },
         Err(error) => Signature::Invalid { why: error.to_string() },

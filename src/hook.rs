@@ -12,12 +12,15 @@ pub mod post_commit;
 pub mod pre_push;
 pub mod prepare_commit_msg;
 
+pub mod check;
 pub mod draft;
 pub mod gather;
 pub mod inbox;
+pub mod lookalikes;
 pub mod merge;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;
 pub mod server_setup;
 pub mod settle;
+pub mod tally;

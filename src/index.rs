@@ -8,6 +8,10 @@
 //! policies      the entries that hold a policy
 //! certificates  push certificates used up
 //! observed      tips that an `observed` entry names already
+//! statements    statements that took effect, by the SHA-256 of what was signed
+//! envelopes     the envelopes that carried them, by SHA-256, with their entries
+//! tags          the commits that signed tags name
+//! vouchers      commits that an admin vouches for, with the entry that says so
 //! ```
 
 use std::path::Path;
@@ -15,27 +19,51 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::clock::Timestamp;
 use crate::digest::{Digest, sha256};
 use crate::entry::field::Field;
-use crate::entry::leaf::{Leaf, LeafError, Push, State, Verdict};
+use crate::entry::leaf::{Leaf, LeafError, Push, State};
+use crate::entry::statement::{Envelope, Statement, StatementError, parse_commits};
 use crate::ledger::read::{Log, ReadError};
 use crate::ledger::replay::{parse_baseline_commit, parse_baseline_ref};
-use crate::name::{NameError, Oid, RefName};
+use crate::name::{ActorId, NameError, Oid, RefName};
+use crate::object::certificate;
 use crate::object::commit::{Commit, CommitError};
+use crate::object::tag::{Tag, TagError};
+use crate::policy::facts::Voucher;
 
-/// Raised whenever the tables change; an index of another version is made anew.
-const SCHEMA_VERSION: i64 = 2;
+/// Raised whenever the tables or what they hold change; an index of another version is made anew.
+const SCHEMA_VERSION: i64 = 4;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
     CREATE TABLE commits (oid BLOB PRIMARY KEY, leaf INTEGER, generation INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL, generation INTEGER) WITHOUT ROWID;
+    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL, target BLOB NOT NULL, generation INTEGER) WITHOUT ROWID;
     CREATE TABLE open (push INTEGER, ref TEXT, old BLOB, new BLOB, time INTEGER NOT NULL, process TEXT,
                        PRIMARY KEY (push, ref)) WITHOUT ROWID;
     CREATE TABLE policies (entry INTEGER PRIMARY KEY);
     CREATE TABLE certificates (digest BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE observed (ref TEXT PRIMARY KEY, tip BLOB) WITHOUT ROWID;
+    CREATE TABLE statements (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE envelopes (digest BLOB PRIMARY KEY, entry INTEGER NOT NULL, actor TEXT NOT NULL,
+                            time INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE tags (oid BLOB PRIMARY KEY, target BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE vouchers (oid BLOB PRIMARY KEY, actor TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
 ";
+
+const TABLES: [&str; 11] = [
+    "meta",
+    "commits",
+    "refs",
+    "open",
+    "policies",
+    "certificates",
+    "observed",
+    "statements",
+    "envelopes",
+    "tags",
+    "vouchers",
+];
 
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
 const PAGE_BYTES: u32 = 512;
@@ -68,6 +96,12 @@ pub enum IndexError {
     /// A commit in a leaf.
     #[error("the commit in a leaf cannot be read")]
     Commit(#[from] CommitError),
+    /// A tag in a leaf.
+    #[error("the tag in a leaf cannot be read")]
+    Tag(#[from] TagError),
+    /// A statement in a leaf.
+    #[error("the statement in a leaf cannot be read")]
+    Statement(#[from] StatementError),
     /// A name in the index or a baseline.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -100,8 +134,9 @@ pub struct Tip {
     pub refname: RefName,
     /// Where it stands.
     pub oid: Oid,
-    /// Of the commit there; none where it is no commit that the ledger knows: the baseline may hold a tag object.
-    pub generation: Option<u32>,
+    /// The commit there, with its generation; none where the ledger does not know one: the baseline may hold a tag
+    /// object.
+    pub commit: Option<(u32, Oid)>,
 }
 
 /// An authorised move of a ref that is not settled.
@@ -236,11 +271,15 @@ impl Index {
 
     /// Where the ledger put every ref, by name.
     pub fn tips(&self) -> Result<Vec<Tip>, IndexError> {
-        let mut query = self.0.prepare_cached("SELECT name, tip, generation FROM refs ORDER BY name")?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut query = self.0.prepare_cached("SELECT name, tip, target, generation FROM refs ORDER BY name")?;
+        let rows = query.query_map([], |row| {
+            let generation: Option<u32> = row.get(3)?;
+            let target = row.get(2).map(Oid::from_bytes)?;
+            Ok((row.get::<_, String>(0)?, row.get(1)?, generation.map(|generation| (generation, target))))
+        })?;
         rows.map(|row| {
-            let (name, oid, generation) = row?;
-            Ok(Tip { refname: RefName::parse(&name)?, oid: Oid::from_bytes(oid), generation })
+            let (name, oid, commit) = row?;
+            Ok(Tip { refname: RefName::parse(&name)?, oid: Oid::from_bytes(oid), commit })
         })
         .collect()
     }
@@ -272,10 +311,62 @@ impl Index {
         rows.map(|row| Ok(row?.cast_unsigned())).collect()
     }
 
-    /// Whether a push certificate was used before.
+    /// Whether a push certificate with this [`certificate::single_use_digest`] was used before.
     pub fn certificate_used(&self, digest: &Digest) -> Result<bool, IndexError> {
         let mut query = self.0.prepare_cached("SELECT 1 FROM certificates WHERE digest = ?")?;
         Ok(query.exists([digest.as_bytes()])?)
+    }
+
+    /// Whether a statement took effect before.
+    pub fn statement_used(&self, digest: &Digest) -> Result<bool, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM statements WHERE digest = ?")?;
+        Ok(query.exists([digest.as_bytes()])?)
+    }
+
+    /// How many statements of an actor took effect after that moment of ledger time, in milliseconds since 1970.
+    pub fn statements_since(&self, actor: &ActorId, time_ms: i64) -> Result<u64, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT count(*) FROM envelopes WHERE actor = ? AND time > ?")?;
+        let count: i64 = query.query_row(params![actor.as_str(), time_ms], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// The entry that an envelope of these bytes led to.
+    pub fn envelope_entry(&self, digest: &Digest) -> Result<Option<u64>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT entry FROM envelopes WHERE digest = ?")?;
+        let entry: Option<i64> = query.query_row([digest.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(entry.map(i64::cast_unsigned))
+    }
+
+    /// The commit that a signed tag names.
+    pub fn tag(&self, oid: &Oid) -> Result<Option<Oid>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT target FROM tags WHERE oid = ?")?;
+        let target: Option<[u8; 20]> = query.query_row([oid.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(target.map(Oid::from_bytes))
+    }
+
+    /// The known commit that a tip is or, as a signed tag, names, with its generation.
+    pub fn commit_at(&self, tip: &Oid) -> Result<Option<(u32, Oid)>, IndexError> {
+        let target = self.tag(tip)?.unwrap_or(*tip);
+        Ok(self.known(&target)?.map(|known| (known.generation, target)))
+    }
+
+    /// Who vouches for a commit.
+    pub fn voucher(&self, oid: &Oid) -> Result<Option<Voucher>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT actor, entry FROM vouchers WHERE oid = ?")?;
+        let row = query.query_row([oid.as_bytes()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+        let Some((actor, entry)) = row.optional()? else { return Ok(None) };
+        Ok(Some(Voucher { actor: ActorId::parse(&actor)?, entry: entry.cast_unsigned() }))
+    }
+
+    /// The refs that `observed` entries name and nothing has explained since, with where they stood.
+    pub fn observed(&self) -> Result<Vec<(RefName, Option<Oid>)>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT ref, tip FROM observed ORDER BY ref")?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<[u8; 20]>>(1)?)))?;
+        rows.map(|row| {
+            let (name, tip) = row?;
+            Ok((RefName::parse(&name)?, tip.map(Oid::from_bytes)))
+        })
+        .collect()
     }
 
     /// Whether an `observed` entry names this tip of the ref already.
@@ -328,7 +419,7 @@ fn is_newer(log: &Log<'_>, size: u64, root: &Digest) -> Result<bool, IndexError>
 }
 
 fn reset(write: &Transaction<'_>) -> Result<(), IndexError> {
-    for table in ["meta", "commits", "refs", "open", "policies", "certificates", "observed"] {
+    for table in TABLES {
         write.execute(&format!("DROP TABLE IF EXISTS {table}"), [])?;
     }
     write.execute_batch(SCHEMA)?;
@@ -358,15 +449,37 @@ fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: Leaf) -> Resu
             }
             write.execute("INSERT INTO policies VALUES (?)", [sql(index)])?;
         }
-        Leaf::Policy(_) => {
+        Leaf::Policy(change) => {
             write.execute("INSERT INTO policies VALUES (?)", [sql(index)])?;
+            for envelope in &change.statements {
+                take_statement(write, index, change.time, &text(envelope)?)?;
+            }
+        }
+        Leaf::Import(import) => {
+            let (attachment, statement) = take_statement(write, index, import.time, &text(&import.statement)?)?;
+            let voucher = Voucher { actor: statement.actor().clone(), entry: index };
+            for oid in parse_commits(&attachment)? {
+                set_voucher(write, &oid, &voucher)?;
+            }
+        }
+        Leaf::Reconcile(reconcile) => {
+            let (_, statement) = take_statement(write, index, reconcile.time, &text(&reconcile.statement)?)?;
+            if let Statement::Reconcile(statement) = statement {
+                for found in &statement.refs {
+                    set_tip(write, &found.refname, found.tip.as_ref())?;
+                    write.execute("DELETE FROM observed WHERE ref = ?", [found.refname.as_str()])?;
+                }
+            }
         }
         Leaf::Commit(commit) => {
             let object = commit.object.read_bytes(|name| log.blob(name))?;
             add_commit(write, &commit.oid, Some(index), &Commit::parse(&object)?.parents)?;
+            if let Some(voucher) = &commit.vouched_by {
+                set_voucher(write, &commit.oid, voucher)?;
+            }
         }
-        Leaf::Push(push) if push.decision == Verdict::Accepted => open_push(write, log, index, *push)?,
-        Leaf::Push(_) => {}
+        Leaf::Push(push) if push.decision.lets_through() => open_push(write, log, index, *push)?,
+        Leaf::Push(_) | Leaf::Denials(_) => {}
         Leaf::Landed(landed) => {
             for settled in &landed.updates {
                 settle(write, landed.push, &settled.refname, settled.state)?;
@@ -401,13 +514,40 @@ fn add_commit(write: &Transaction<'_>, oid: &Oid, leaf: Option<u64>, parents: &[
     Ok(())
 }
 
+fn set_voucher(write: &Transaction<'_>, oid: &Oid, voucher: &Voucher) -> Result<(), IndexError> {
+    let mut insert = write.prepare_cached("INSERT OR REPLACE INTO vouchers VALUES (?, ?, ?)")?;
+    insert.execute(params![oid.as_bytes(), voucher.actor.as_str(), sql(voucher.entry)])?;
+    Ok(())
+}
+
+/// Remembers a statement; returns what is attached to it, and what it says.
+fn take_statement(
+    write: &Transaction<'_>,
+    index: u64,
+    time: Timestamp,
+    envelope: &str,
+) -> Result<(String, Statement), IndexError> {
+    let (parsed, statement) = Envelope::parse(envelope.as_bytes())?;
+    let digest = sha256(parsed.statement.as_bytes());
+    write.execute("INSERT OR IGNORE INTO statements VALUES (?)", [digest.as_bytes()])?;
+    let digest = sha256(envelope.as_bytes());
+    write.execute(
+        "INSERT OR IGNORE INTO envelopes VALUES (?, ?, ?, ?)",
+        params![digest.as_bytes(), sql(index), statement.actor().as_str(), time.millis()],
+    )?;
+    Ok((parsed.attachment, statement))
+}
+
 fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result<(), IndexError> {
     match tip {
-        Some(tip) => write.prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?, ?)")?.execute(params![
-            name.as_str(),
-            tip.as_bytes(),
-            known(write, tip)?.map(|known| known.generation)
-        ])?,
+        Some(tip) => {
+            let mut query = write.prepare_cached("SELECT target FROM tags WHERE oid = ?")?;
+            let target: Option<[u8; 20]> = query.query_row([tip.as_bytes()], |row| row.get(0)).optional()?;
+            let target = target.map_or(*tip, Oid::from_bytes);
+            let generation = known(write, &target)?.map(|known| known.generation);
+            let mut insert = write.prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?)")?;
+            insert.execute(params![name.as_str(), tip.as_bytes(), target.as_bytes(), generation])?
+        }
         None => write.prepare_cached("DELETE FROM refs WHERE name = ?")?.execute([name.as_str()])?,
     };
     Ok(())
@@ -424,10 +564,19 @@ fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: Push) -> 
             update.new.as_ref().map(Oid::as_bytes),
             push.time.millis()
         ])?;
+        if let (Some(tag), Some(new)) = (&update.tag, &update.new) {
+            let raw = tag.read_bytes(|name| log.blob(name))?;
+            let target = Tag::parse(&raw)?.commit;
+            let mut tags = write.prepare_cached("INSERT OR IGNORE INTO tags VALUES (?, ?)")?;
+            tags.execute(params![new.as_bytes(), target.as_bytes()])?;
+        }
     }
     if let Some(certificate) = &push.certificate {
         let bytes = certificate.read_bytes(|name| log.blob(name))?;
-        write.execute("INSERT OR IGNORE INTO certificates VALUES (?)", [sha256(&bytes).as_bytes()])?;
+        write.execute(
+            "INSERT OR IGNORE INTO certificates VALUES (?)",
+            [certificate::single_use_digest(&bytes).as_bytes()],
+        )?;
     }
     Ok(())
 }

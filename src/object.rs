@@ -6,9 +6,11 @@
 
 pub mod certificate;
 pub mod changes;
+pub mod collision;
 pub mod commit;
 pub mod message;
 pub mod person;
+pub mod tag;
 pub mod tree;
 
 #[cfg(test)]

@@ -18,11 +18,15 @@ const PURE: [&str; 12] = [
 ];
 
 /// What each crate or word is allowed in, beside tests.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("sha2", &["digest"]),
     ("sha1", &["digest"]),
     ("ed25519_dalek", &["identity"]),
     ("curve25519_dalek", &["identity"]),
+    ("p256", &["identity"]),
+    ("p384", &["identity"]),
+    ("p521", &["identity"]),
+    ("rsa", &["identity"]),
     ("ssh_key", &["identity"]),
     ("git2", &["git"]),
     ("rusqlite", &["index"]),

@@ -263,6 +263,7 @@ fn record(draft: &mut Draft, policy: &Policy, author: &Author, pushed: &Pushed, 
         problem: None,
         refname: author.branch.clone(),
         scopes: BTreeMap::new(),
+        tag: None,
     };
     let facts = Facts {
         commits: BTreeMap::from([(pushed.oid, evidence.facts.clone())]),
@@ -275,11 +276,12 @@ fn record(draft: &mut Draft, policy: &Policy, author: &Author, pushed: &Pushed, 
     assert!(decision.accepted, "{:?}", decision.reasons);
     let material = Material { raw: pushed.raw.clone(), manifest: pushed.manifest.clone(), own: None };
     let gathered = Gathered {
-        commits: BTreeMap::from([(pushed.oid, Found { evidence, material: Some(material) })]),
+        commits: BTreeMap::from([(pushed.oid, Found { evidence, is_readable: true, material: Some(material) })]),
         updates: vec![update],
         fresh: vec![pushed.oid],
+        ..Gathered::default()
     };
-    draft.accept(&facts, &decision, &gathered, Some(&pushed.certificate), 0);
+    draft.let_through(&facts, &decision, &gathered, Some(&pushed.certificate), 0);
     let push = first + draft.batch.leaves.len() as u64 - 1;
     let updates = vec![Settled { refname: author.branch.clone(), state: State::Landed }];
     draft.batch.leaves.push(Leaf::Landed(Landed { kind: LandedKind::Is, mledger: VERSION, push, time, updates }));

@@ -12,8 +12,7 @@ use mledger::entry::field::FieldError;
 use mledger::entry::leaf::Leaf;
 use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
-use mledger::identity::batch::{self, Item};
-use mledger::identity::sshsig::{NAMESPACE_GIT, SshSig};
+use mledger::identity::sshsig::{self, NAMESPACE_GIT, SshSig};
 use mledger::ledger::read::{Log, TILE_WIDTH};
 use mledger::object::certificate::{self, Certificate};
 use mledger::object::commit::{Commit, signed_payload};
@@ -112,15 +111,9 @@ fn floor(path: &Path, signatures: &[Signed]) -> Duration {
     })
     .into_iter()
     .sum();
-    let items: Vec<Item<'_>> = signatures
-        .iter()
-        .map(|signed| Item {
-            key: signed.signature.key().ed25519(),
-            message: &signed.message,
-            signature: signed.signature.signature(),
-        })
-        .collect();
-    assert!(items.par_chunks(256).all(|items| batch::verify_all(items).into_iter().all(|good| good)));
+    let signed: Vec<(&SshSig, &[u8])> =
+        signatures.iter().map(|signed| (&signed.signature, signed.message.as_slice())).collect();
+    assert!(signed.par_chunks(256).all(|signed| sshsig::verify_all(signed).into_iter().all(|good| good)));
     assert!(hashes > signatures.len());
     begin.elapsed()
 }

@@ -71,7 +71,12 @@ impl Field {
 
     /// Stores bytes, in place as base64 if they are short.
     pub fn bytes(bytes: &[u8], blobs: &mut Blobs) -> Self {
-        if STANDARD.encoded_length(bytes.len()) <= INLINE_BYTES_MAX {
+        Self::bytes_within(INLINE_BYTES_MAX, bytes, blobs)
+    }
+
+    /// Stores bytes, in place if base64 takes at most so many for them.
+    pub fn bytes_within(inline_bytes_max: usize, bytes: &[u8], blobs: &mut Blobs) -> Self {
+        if STANDARD.encoded_length(bytes.len()) <= inline_bytes_max.min(INLINE_BYTES_MAX) {
             Self::Inline(STANDARD.encode_to_string(bytes))
         } else {
             Self::blob(bytes, blobs)

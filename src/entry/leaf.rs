@@ -13,12 +13,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::updates::MoreUpdates;
+use super::denials::Denials;
 use super::field::{BlobName, Blobs, Field};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::identity::key::KeyId;
 use crate::name::{ActorId, Oid, Origin, RefName, RepoPath};
-use crate::policy::facts::{Facts, Move, Pusher};
+use crate::policy::facts::{Facts, Move, Pusher, Voucher};
 use crate::policy::reason::Reason;
 
 /// The longest leaf in bytes; tlog-tiles counts entries in 16 bits.
@@ -69,6 +70,12 @@ pub enum Leaf {
     Landed(Landed),
     /// Refs stand where no entry put them.
     Observed(Observed),
+    /// An admin vouches for commits.
+    Import(Import),
+    /// An admin takes refs as they stand.
+    Reconcile(Reconcile),
+    /// Denials without a leaf of their own.
+    Denials(Denials),
 }
 
 /// The first leaf.
@@ -122,14 +129,16 @@ pub struct PolicyChange {
     pub time: Timestamp,
 }
 
-/// A commit that entered the ledger with an accepted push.
+/// A commit that entered the ledger with a push that was let through, or by a `reconcile` entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
-    /// Whose key signed it, by the policy in force.
-    pub actor: ActorId,
-    /// The signing key.
-    pub key: KeyId,
+    /// Whose key signed it, by the policy in force; none where no signature of an enrolled actor counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub actor: Option<ActorId>,
+    /// The signing key of that actor.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<KeyId>,
     /// Always `commit`.
     pub kind: CommitKind,
     /// The canonical manifest of its changes, as text.
@@ -145,6 +154,9 @@ pub struct Commit {
     pub own: Option<Field>,
     /// When it was recorded.
     pub time: Timestamp,
+    /// The admin who vouches for it, where no actor has signed it.
+    #[serde(rename = "vouched-by", skip_serializing_if = "Option::is_none", default)]
+    pub vouched_by: Option<Voucher>,
 }
 
 /// Whether a push may land.
@@ -155,6 +167,24 @@ pub enum Verdict {
     Accepted,
     /// No.
     Denied,
+    /// It would have been denied, but the policy only observes.
+    Tolerated,
+}
+
+impl Verdict {
+    /// Whether the refs may move.
+    pub fn lets_through(self) -> bool {
+        self != Self::Denied
+    }
+
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Denied => "denied",
+            Self::Tolerated => "tolerated",
+        }
+    }
 }
 
 /// A decision on a push.
@@ -229,6 +259,9 @@ pub struct Update {
     /// The ref.
     #[serde(rename = "ref")]
     pub refname: RefName,
+    /// The bytes of the signed tag that the new tip is; none where it is a commit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tag: Option<Field>,
 }
 
 /// What became of an authorised push.
@@ -292,6 +325,42 @@ impl Observed {
     pub const REFS_MAX: usize = 64;
 }
 
+/// An admin's word for commits that nobody enrolled has signed. They are recorded when a push brings them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The admin, as in the statement.
+    pub actor: ActorId,
+    /// How many commits the statement lists.
+    pub count: u64,
+    /// Always `import`.
+    pub kind: ImportKind,
+    /// Format version.
+    pub mledger: u32,
+    /// The envelope of the statement (`super::statement`), with the list of commits.
+    pub statement: Field,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// An admin's word that refs are to stay where they stand, although no push put them there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// The admin, as in the statement.
+    pub actor: ActorId,
+    /// The leaves of commits that become known by it, which stand right before it.
+    pub commits: Range,
+    /// Always `reconcile`.
+    pub kind: ReconcileKind,
+    /// Format version.
+    pub mledger: u32,
+    /// The envelope of the statement (`super::statement`).
+    pub statement: Field,
+    /// When.
+    pub time: Timestamp,
+}
+
 /// One ref that stands where no entry put it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -327,7 +396,10 @@ kinds!(
     CommitKind = "commit",
     PushKind = "push",
     LandedKind = "landed",
-    ObservedKind = "observed"
+    ObservedKind = "observed",
+    ImportKind = "import",
+    ReconcileKind = "reconcile",
+    DenialsKind = "denials"
 );
 
 impl Leaf {
@@ -353,6 +425,9 @@ impl Leaf {
             "push" => canonical(bytes).map(|leaf| Self::Push(Box::new(leaf))),
             "landed" => canonical(bytes).map(Self::Landed),
             "observed" => canonical(bytes).map(Self::Observed),
+            "import" => canonical(bytes).map(Self::Import),
+            "reconcile" => canonical(bytes).map(Self::Reconcile),
+            "denials" => canonical(bytes).map(Self::Denials),
             other => Err(LeafError::Kind(other.chars().take(40).collect())),
         }
     }
@@ -366,6 +441,9 @@ impl Leaf {
             Self::Push(leaf) => serde_json::to_vec(leaf),
             Self::Landed(leaf) => serde_json::to_vec(leaf),
             Self::Observed(leaf) => serde_json::to_vec(leaf),
+            Self::Import(leaf) => serde_json::to_vec(leaf),
+            Self::Reconcile(leaf) => serde_json::to_vec(leaf),
+            Self::Denials(leaf) => serde_json::to_vec(leaf),
         }
         .map_err(LeafError::Shape)?;
         if bytes.len() > LEAF_BYTES_MAX { Err(LeafError::TooLong { bytes: bytes.len() }) } else { Ok(bytes) }
@@ -380,6 +458,9 @@ impl Leaf {
             Self::Push(_) => "push",
             Self::Landed(_) => "landed",
             Self::Observed(_) => "observed",
+            Self::Import(_) => "import",
+            Self::Reconcile(_) => "reconcile",
+            Self::Denials(_) => "denials",
         }
     }
 
@@ -392,6 +473,9 @@ impl Leaf {
             Self::Push(leaf) => leaf.time,
             Self::Landed(leaf) => leaf.time,
             Self::Observed(leaf) => leaf.time,
+            Self::Import(leaf) => leaf.time,
+            Self::Reconcile(leaf) => leaf.time,
+            Self::Denials(leaf) => leaf.time,
         }
     }
 
@@ -402,9 +486,11 @@ impl Leaf {
             Self::Policy(leaf) => std::iter::once(&leaf.policy).chain(&leaf.statements).collect(),
             Self::Commit(leaf) => [&leaf.manifest, &leaf.object].into_iter().chain(&leaf.own).collect(),
             Self::Push(leaf) => {
-                leaf.certificate.iter().chain(leaf.updates.iter().filter_map(|update| update.extra.as_ref())).collect()
+                let fields = leaf.updates.iter().flat_map(|update| update.extra.iter().chain(&update.tag));
+                leaf.certificate.iter().chain(fields).collect()
             }
-            Self::Landed(_) | Self::Observed(_) => Vec::new(),
+            Self::Import(Import { statement, .. }) | Self::Reconcile(Reconcile { statement, .. }) => vec![statement],
+            Self::Landed(_) | Self::Observed(_) | Self::Denials(_) => Vec::new(),
         };
         let more = if let Self::Push(leaf) = self { leaf.updates_more } else { None };
         let named = fields.into_iter().filter_map(Field::blob_name).copied();

@@ -2,6 +2,7 @@
 //!
 //! `verify` holds the subjects of ledger commits against these words: they are never put otherwise, only added to.
 
+use super::denials::Denials;
 use super::leaf::{Leaf, Push, State, Verdict};
 use crate::policy::facts::{Move, Pusher};
 
@@ -9,10 +10,10 @@ use crate::policy::facts::{Move, Pusher};
 pub fn of_batch(leaves: &[Leaf]) -> String {
     let weight = |leaf: &Leaf| match leaf {
         Leaf::Genesis(_) => 5,
-        Leaf::Policy(_) => 4,
+        Leaf::Policy(_) | Leaf::Import(_) | Leaf::Reconcile(_) => 4,
         Leaf::Push(_) => 3,
         Leaf::Observed(_) => 2,
-        Leaf::Landed(_) => 1,
+        Leaf::Landed(_) | Leaf::Denials(_) => 1,
         Leaf::Commit(_) => 0,
     };
     leaves.iter().max_by_key(|leaf| weight(leaf)).map(of_leaf).unwrap_or_default()
@@ -23,7 +24,11 @@ pub fn of_leaf(leaf: &Leaf) -> String {
     match leaf {
         Leaf::Genesis(genesis) => format!("the ledger {} begins", genesis.origin),
         Leaf::Policy(policy) => format!("the policy is now sha256:{:.12}…", policy.digest.hex()),
-        Leaf::Commit(commit) => format!("{} signed {}", commit.actor, commit.oid.short()),
+        Leaf::Commit(commit) => match (&commit.actor, &commit.vouched_by) {
+            (Some(actor), _) => format!("{actor} signed {}", commit.oid.short()),
+            (None, Some(voucher)) => format!("{} vouches for {}", voucher.actor, commit.oid.short()),
+            (None, None) => format!("nobody enrolled signed {}", commit.oid.short()),
+        },
         Leaf::Push(push) => of_push(push),
         Leaf::Landed(landed) => {
             let word = |state| if state == State::Landed { "landed" } else { "void" };
@@ -34,6 +39,12 @@ pub fn of_leaf(leaf: &Leaf) -> String {
         Leaf::Observed(observed) => {
             format!("unexplained: {}", listed(observed.refs.iter().map(|seen| seen.refname.short().to_owned())))
         }
+        Leaf::Import(import) => format!("{} vouches for {}", import.actor, commits(import.count)),
+        Leaf::Reconcile(reconcile) => {
+            format!("{} takes refs as they stand ({})", reconcile.actor, commits(reconcile.commits.count))
+        }
+        Leaf::Denials(Denials { count: 1, source, .. }) => format!("1 more denial of {source}"),
+        Leaf::Denials(Denials { count, source, .. }) => format!("{count} more denials of {source}"),
     }
 }
 
@@ -57,6 +68,10 @@ fn of_push(push: &Push) -> String {
         }),
     );
     match push.decision {
+        Verdict::Tolerated => {
+            let code = push.reasons.first().map(|reason| format!(", though {}", reason.code)).unwrap_or_default();
+            format!("{who} was let through to {moves} ({}){code}", commits(push.commits.count))
+        }
         Verdict::Accepted => format!("{who} may {moves} ({})", commits(push.commits.count)),
         Verdict::Denied => {
             let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();

@@ -35,6 +35,9 @@ pub enum GitError {
     /// An object that cannot be read.
     #[error("object {0} cannot be read")]
     Corrupt(Oid, #[source] git2::Error),
+    /// No time left; see the limits of a gathering.
+    #[error("reading it all takes longer than a push may take; push less at a time")]
+    TooSlow,
     /// An object of another kind than it should be.
     #[error("object {0} is not a {1}")]
     Kind(Oid, &'static str),
@@ -176,6 +179,20 @@ impl Repository {
         Ok(Self { inner })
     }
 
+    /// The folder of its own objects.
+    pub fn objects_dir(&self) -> PathBuf {
+        self.inner.commondir().join("objects")
+    }
+
+    /// Lets it read the objects of another repository, from when it is opened the next time.
+    pub fn add_alternate(&self, objects: &Path) -> std::io::Result<()> {
+        let info = self.objects_dir().join("info");
+        std::fs::create_dir_all(&info)?;
+        let mut line = std::path::absolute(objects)?.into_os_string().into_encoded_bytes();
+        line.push(b'\n');
+        std::fs::write(info.join("alternates"), line)
+    }
+
     /// The folder with `objects` and `refs`; the common one for a linked work tree.
     pub fn git_dir(&self) -> &Path {
         self.inner.commondir()
@@ -255,6 +272,12 @@ impl Repository {
             Target::Ref(_) => None,
         };
         Ok(refs::list(self.git_dir())?.into_iter().filter_map(object).collect())
+    }
+
+    /// The names of the refs below `folder`, such as `refs/heads`; symbolic ones, too.
+    pub fn ref_names_under(&self, folder: &str) -> Result<Vec<RefName>, GitError> {
+        let names = refs::list_under(self.git_dir(), folder)?;
+        Ok(names.keys().filter_map(|name| RefName::parse(name).ok()).collect())
     }
 
     /// Where `HEAD` stands by itself, if it names no ref.
@@ -362,6 +385,12 @@ impl Repository {
     pub fn links(&self, id: &Oid) -> Result<(Oid, Vec<Oid>), GitError> {
         let commit = self.inner.find_commit(raw(id)).map_err(|error| read_error(*id, error))?;
         Ok((oid(commit.tree_id()), commit.parent_ids().map(oid).collect()))
+    }
+
+    /// The branch that is checked out.
+    pub fn head_ref(&self) -> Result<Option<String>, GitError> {
+        let head = self.inner.find_reference("HEAD").map_err(|error| GitError::Other("read HEAD", error))?;
+        Ok(head.symbolic_target().ok().flatten().map(str::to_owned))
     }
 
     /// Resolves what a person types for a commit: a branch, tag, `HEAD~2`, an abbreviated id.

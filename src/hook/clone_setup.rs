@@ -25,7 +25,7 @@ use crate::name::{ActorId, NameError};
 use crate::tlog::key::VerifierKey;
 
 pub use enrolment::enrolment;
-pub use key::{Found, KeyError, SigningKey, is_in_agent};
+pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
 pub use settings::Setting;
 
 /// The configuration key that names the actor.

@@ -2,7 +2,9 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+use super::lookalikes::Lookalikes;
 use super::merge;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
@@ -16,13 +18,22 @@ use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
 use crate::object::certificate::Command;
 use crate::object::changes::CompareError;
+use crate::object::collision::Collision;
 use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
+use crate::object::tag::{self, Tag};
 use crate::policy::Policy;
-use crate::policy::facts::{Move, Scope, Totals, Update};
+use crate::policy::facts::{self, Move, Scope, Totals, Update};
 
 /// The most bytes of new commits that one push brings, 256 MiB: they are in memory until they are recorded, and a pack
 /// of some megabytes can hold 20,000 commits of a megabyte. An import of 10,000 takes 10 MB.
 pub const COMMITS_BYTES_MAX: usize = 256 << 20;
+
+/// How long a push may be looked at: an import of 10,000 commits takes seconds, and a client waits no longer than this
+/// for an answer anyway.
+pub const TIME_MAX: Duration = Duration::from_mins(5);
+
+/// How long it may be looked at once more under the lock: less than others wait for that.
+pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);
 
 /// Why the facts cannot be gathered; each denies the push.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +119,8 @@ pub fn action(command: &Command) -> Move {
 pub struct Found {
     /// What it shows.
     pub evidence: Evidence,
+    /// Whether it is a commit that counts, but for who signed it.
+    pub is_readable: bool,
     /// What its leaf would hold; none if it has a leaf already, or cannot be read.
     pub material: Option<Material>,
 }
@@ -132,6 +145,8 @@ pub struct Gathered {
     pub updates: Vec<Update>,
     /// The commits that were not known to the ledger, parents first.
     pub fresh: Vec<Oid>,
+    /// The raw bytes of the tags that refs are to point to.
+    pub tags: BTreeMap<Oid, Vec<u8>>,
 }
 
 /// What is read from.
@@ -148,32 +163,23 @@ pub struct Sources<'a> {
     pub settled: &'a BTreeMap<RefName, Option<Oid>>,
 }
 
-/// Gathers the facts about `commands`; what an earlier gathering `found` of commits is not read again.
+/// Gathers the facts about `commands`, within `time_max`; what an earlier gathering `found` of commits is not read
+/// again.
 pub fn gather(
     sources: &Sources<'_>,
     commands: &[Command],
     mut found: BTreeMap<Oid, Found>,
+    time_max: Duration,
 ) -> Result<Gathered, GatherError> {
     let (count, max) = (commands.len() as u64, sources.policy.limits().refs_per_push);
     if count > max {
         return Err(GatherError::Refs { count, max });
     }
-    for oid in recorded_since(sources.index, &found)? {
+    for oid in changed_since(sources.index, &found)? {
         found.remove(&oid);
     }
-    let mut gatherer = Gatherer {
-        sources,
-        nodes: HashMap::new(),
-        known: RefCell::default(),
-        trees: RefCell::default(),
-        tips: OnceCell::new(),
-        guarded: BTreeMap::new(),
-        leaving: HashMap::new(),
-        found: Gathered { commits: found, ..Gathered::default() },
-        cache: manifest::Cache::default(),
-        commits_bytes: 0,
-        limits: manifest_limits(sources.policy),
-    };
+    let mut gatherer = Gatherer::new(sources, found);
+    gatherer.limits.until = Instant::now().checked_add(time_max);
     gatherer.find_leaving(commands)?;
     for command in commands {
         let update = gatherer.update(command)?;
@@ -184,15 +190,28 @@ pub fn gather(
     Ok(gatherer.found)
 }
 
-/// The commits that were found without an entry and have one by now.
-pub fn recorded_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<Oid>, IndexError> {
-    let mut recorded = Vec::new();
+/// Gathers what must be recorded before refs may stay at these commits, which no push brought.
+pub fn explain(sources: &Sources<'_>, tips: impl IntoIterator<Item = Oid>) -> Result<Gathered, GatherError> {
+    let mut gatherer = Gatherer::new(sources, BTreeMap::new());
+    for tip in tips {
+        let (fresh, _) = gatherer.walk(tip)?;
+        gatherer.describe(&fresh)?;
+    }
+    gatherer.found.fresh = gatherer.by_generation(gatherer.nodes.keys().copied().collect());
+    Ok(gatherer.found)
+}
+
+/// The commits of which the ledger knows more than when they were found: they have an entry by now, or somebody else
+/// vouches for them.
+pub fn changed_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<Oid>, IndexError> {
+    let mut changed = Vec::new();
     for (oid, found) in found {
-        if found.material.is_some() && index.known(oid)?.is_some_and(|known| known.leaf.is_some()) {
-            recorded.push(*oid);
+        let recorded = found.material.is_some() && index.known(oid)?.is_some_and(|known| known.leaf.is_some());
+        if recorded || found.is_readable && index.voucher(oid)? != found.evidence.facts.vouched {
+            changed.push(*oid);
         }
     }
-    Ok(recorded)
+    Ok(changed)
 }
 
 /// What manifests may cost under a policy.
@@ -221,7 +240,23 @@ struct Gatherer<'a> {
     limits: manifest::Limits,
 }
 
-impl Gatherer<'_> {
+impl<'a> Gatherer<'a> {
+    fn new(sources: &'a Sources<'a>, commits: BTreeMap<Oid, Found>) -> Self {
+        Self {
+            sources,
+            nodes: HashMap::new(),
+            known: RefCell::default(),
+            trees: RefCell::default(),
+            tips: OnceCell::new(),
+            guarded: BTreeMap::new(),
+            leaving: HashMap::new(),
+            found: Gathered { commits, ..Gathered::default() },
+            cache: manifest::Cache::default(),
+            commits_bytes: 0,
+            limits: manifest_limits(sources.policy),
+        }
+    }
+
     fn update(&mut self, command: &Command) -> Result<Update, GatherError> {
         let mut update = Update {
             entering: Vec::new(),
@@ -232,12 +267,14 @@ impl Gatherer<'_> {
             problem: None,
             refname: command.refname.clone(),
             scopes: BTreeMap::new(),
+            tag: None,
         };
-        update.problem = self.target_problem(command)?;
-        if update.problem.is_some() {
-            return Ok(update);
-        }
-        match (command.old, command.new) {
+        let new = match self.target(command)? {
+            Ok(target) => target,
+            Err(problem) => return Ok(Update { problem: Some(problem), ..update }),
+        };
+        update.tag = new.filter(|new| Some(*new) != command.new).and(command.new).and_then(|tag| self.tag_fact(tag));
+        match (command.old, new) {
             (None, Some(new)) => self.create(&mut update, new)?,
             (Some(old), Some(new)) => self.advance(&mut update, old, new)?,
             (Some(old), None) => self.delete(&mut update, old)?,
@@ -246,40 +283,60 @@ impl Gatherer<'_> {
         Ok(update)
     }
 
-    /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
+    /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
+    /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        let folded = |name: &RefName| name.as_str().to_lowercase();
-        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
-        let mut alike: HashMap<String, BTreeSet<RefName>> =
-            created.map(|update| (folded(&update.refname), BTreeSet::new())).collect();
-        if alike.is_empty() {
+        if self.found.updates.iter().all(|update| update.action != Move::Create) {
             return Ok(());
         }
-        let standing = self.tips()?.iter().map(|tip| &tip.refname);
-        for name in standing.chain(self.found.updates.iter().map(|update| &update.refname)) {
-            if let Some(names) = alike.get_mut(&folded(name)) {
-                names.insert(name.clone());
-            }
+        let mut names = Lookalikes::default();
+        for tip in self.tips()? {
+            names.add(&tip.refname);
+        }
+        for update in &self.found.updates {
+            names.add(&update.refname);
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = alike.get(&folded(&update.refname));
-            let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
-            let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
+            let problem = names.problem(&update.refname);
             update.problem = update.problem.take().or(problem);
         }
         Ok(())
     }
 
-    /// Why a new tip cannot be judged as a commit.
-    fn target_problem(&self, command: &Command) -> Result<Option<String>, GatherError> {
-        let Some(new) = command.new else { return Ok(None) };
-        let (kind, _) = self.sources.pushed.header(&new)?;
-        Ok((kind != Kind::Commit).then(|| {
-            format!(
-                "it would point to a {}; only commits are accepted, so push the commit itself or a lightweight tag",
-                kind.word()
-            )
-        }))
+    /// The commit that a new tip is or, as an annotated tag, names; or why it cannot be judged as one.
+    fn target(&mut self, command: &Command) -> Result<Result<Option<Oid>, String>, GatherError> {
+        let Some(new) = command.new else { return Ok(Ok(None)) };
+        let pushed = self.sources.pushed;
+        match pushed.header(&new)?.0 {
+            Kind::Commit => return Ok(Ok(Some(new))),
+            Kind::Tag => {}
+            kind => {
+                return Ok(Err(format!(
+                    "it would point to a {}; only commits and signed tags are accepted",
+                    kind.word()
+                )));
+            }
+        }
+        let raw = pushed.read_limited(&new, Kind::Tag, tag::RAW_BYTES_MAX as u64)?;
+        if git_oid("tag", &raw) != new {
+            return Err(GatherError::Renamed(new));
+        }
+        let parsed = Tag::parse(&raw).and_then(|tag| tag.check_name(&command.refname).map(|()| tag));
+        let commit = match parsed {
+            Ok(tag) => tag.commit,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        self.found.tags.insert(new, raw);
+        Ok(match pushed.header(&commit)?.0 {
+            Kind::Commit => Ok(Some(commit)),
+            kind => Err(format!("the tag says that it names a commit, but it is a {}", kind.word())),
+        })
+    }
+
+    fn tag_fact(&self, oid: Oid) -> Option<facts::Tag> {
+        let raw = self.found.tags.get(&oid)?;
+        let tag = Tag::parse(raw).ok()?;
+        Some(facts::Tag { commit: tag.commit, signature: evidence::tag_signature(raw, &tag) })
     }
 
     fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
@@ -323,7 +380,7 @@ impl Gatherer<'_> {
     /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.
     fn tips_of(&self, wanted: impl Fn(&RefName) -> bool) -> Result<Vec<(u32, Oid)>, GatherError> {
         let tips = self.tips()?.iter().filter(|tip| wanted(&tip.refname));
-        Ok(tips.filter_map(|tip| Some((tip.generation?, tip.oid))).collect())
+        Ok(tips.filter_map(|tip| tip.commit).collect())
     }
 
     /// Where the ledger puts every ref at that moment.
@@ -336,8 +393,7 @@ impl Gatherer<'_> {
         tips.retain(|tip| !settled.contains_key(&tip.refname));
         for (refname, oid) in *settled {
             if let Some(oid) = *oid {
-                let generation = index.known(&oid)?.map(|known| known.generation);
-                tips.push(Tip { refname: refname.clone(), oid, generation });
+                tips.push(Tip { refname: refname.clone(), oid, commit: index.commit_at(&oid)? });
             }
         }
         Ok(self.tips.get_or_init(|| tips))
@@ -356,11 +412,15 @@ impl Gatherer<'_> {
     }
 
     fn advance(&mut self, update: &mut Update, old: Oid, new: Oid) -> Result<(), GatherError> {
-        if self.sources.pushed.header(&old)?.0 != Kind::Commit {
-            update.problem =
-                Some("it stands at an annotated tag from before the ledger; delete it, then create it anew".to_owned());
-            return Ok(());
-        }
+        let old = match self.sources.index.tag(&old)? {
+            Some(commit) => commit,
+            None if self.sources.pushed.header(&old)?.0 == Kind::Commit => old,
+            None => {
+                let words = "it stands at an annotated tag from before the ledger; delete it, then create it anew";
+                update.problem = Some(words.to_owned());
+                return Ok(());
+            }
+        };
         let (fresh, boundary) = self.walk(new)?;
         let mut leaving = Vec::new();
         if boundary.len() == 1 && boundary.contains(&old) {
@@ -483,6 +543,7 @@ impl Gatherer<'_> {
     }
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
+        self.limits.check_time()?;
         let parents = merge::parents_of(self.sources.pushed, oid)?;
         if parents.len() > PARENTS_MAX {
             return Err(GatherError::Parents(*oid));
@@ -511,11 +572,15 @@ impl Gatherer<'_> {
     /// Makes sure that each commit's evidence is at hand.
     fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
         for oid in oids {
+            self.limits.check_time()?;
             if !self.found.commits.contains_key(oid) {
-                let found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
+                let mut found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
                     Some(entry) => self.recorded(oid, entry)?,
                     None => self.fresh(oid)?,
                 };
+                if found.is_readable {
+                    found.evidence.facts.vouched = self.sources.index.voucher(oid)?;
+                }
                 self.found.commits.insert(*oid, found);
             }
         }
@@ -531,12 +596,16 @@ impl Gatherer<'_> {
         let own = leaf.own.as_ref().map(|own| own.read_text(blob)).transpose()?;
         let own = own.map(|text| parse_paths(&text).ok_or_else(lost)).transpose()?;
         let commit = Commit::parse(&raw).map_err(|_| lost())?;
-        Ok(Found { evidence: evidence::gather(&raw, &commit, &manifest, own.as_deref()), material: None })
+        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        Ok(Found { evidence, is_readable: true, material: None })
     }
 
     fn fresh(&mut self, oid: &Oid) -> Result<Found, GatherError> {
-        let refused =
-            |error: &CommitError| Found { evidence: evidence::unreadable(&error.to_string()), material: None };
+        let refused = |error: &CommitError| Found {
+            evidence: evidence::unreadable(&error.to_string()),
+            is_readable: false,
+            material: None,
+        };
         let raw = self.sources.pushed.read_limited(oid, Kind::Commit, RAW_BYTES_MAX as u64)?;
         self.commits_bytes += raw.len();
         if self.commits_bytes > COMMITS_BYTES_MAX {
@@ -557,8 +626,11 @@ impl Gatherer<'_> {
         }
         let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
         let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
-        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
-        Ok(Found { evidence, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
+        let mut evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let collision =
+            manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
+        evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
+        Ok(Found { evidence, is_readable: true, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
     }
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {
@@ -583,6 +655,7 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.known.borrow().get(oid) {
             return Ok(node.clone());
         }
+        self.limits.check_time()?;
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
         let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
         self.known.borrow_mut().insert(*oid, node.clone());

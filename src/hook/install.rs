@@ -3,6 +3,7 @@
 //! ```text
 //! hooks/pre-push                   ours: three lines that call this very binary
 //! hooks/pre-push.before-mledger    what was there before, untouched; runs first, and its exit code decides
+//! hooks/pre-receive.d/mledger      ours on a server whose own pre-receive runs whatever lies in that folder
 //! ```
 //!
 //! A server's shim only calls the binary: without it the push is denied. A clone's shim without its binary warns, runs
@@ -146,8 +147,20 @@ pub fn install_server(repository: &Repository, program: &Path) -> Result<Vec<Str
     Ok(done.into_iter().filter(|(_, done)| *done == Done::Chained).map(|(name, _)| name.to_owned()).collect())
 }
 
+/// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are
+/// written anew by them: in their place ours would not last, and under another name theirs would look into another
+/// folder, and check nothing.
+fn slot(folder: &Path, name: &str) -> PathBuf {
+    let (hook, many) = (folder.join(name), folder.join(format!("{name}.d")));
+    let runs_many = |text: Vec<u8>| !is_ours(&text) && text.windows(3).any(|part| part == b".d/");
+    if SERVER.contains(&name) && many.is_dir() && is_executable(&hook) && fs::read(&hook).is_ok_and(runs_many) {
+        return many.join("mledger");
+    }
+    hook
+}
+
 fn install_one(folder: &Path, name: &str, program: &Path) -> Result<Done, InstallError> {
-    let hook = folder.join(name);
+    let hook = slot(folder, name);
     let text = shim(name, program)?;
     let Some(present) = read(&hook)? else {
         write(&hook, &text)?;
@@ -170,7 +183,7 @@ fn install_one(folder: &Path, name: &str, program: &Path) -> Result<Done, Instal
 }
 
 fn undo_one(folder: &Path, name: &str) -> Result<Done, InstallError> {
-    let hook = folder.join(name);
+    let hook = slot(folder, name);
     let before = before(&hook);
     let present = read(&hook)?;
     if present.as_deref().is_some_and(|text| !is_ours(text)) {
@@ -289,6 +302,28 @@ mod tests {
         assert_eq!(undo(hooks, &["pre-push"]).unwrap(), [("pre-push", Done::Restored)]);
         assert_eq!(fs::read_to_string(hooks.join("pre-push")).unwrap(), theirs);
         assert_eq!(fs::read_dir(hooks).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_counts_only_where_a_hook_runs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let hooks = folder.path();
+        let names = ["pre-receive", "pre-push"];
+        for name in names {
+            fs::create_dir_all(hooks.join(format!("{name}.d"))).unwrap();
+        }
+        let all = |done| names.map(|name| (name, done)).to_vec();
+        assert_eq!(install(hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Installed));
+        assert_eq!(fs::read_dir(hooks.join("pre-receive.d")).unwrap().count(), 0);
+        undo(hooks, &names).unwrap();
+        for name in names {
+            written(hooks, name, "#!/bin/sh\nfor hook in ${GIT_DIR}/hooks/${name}.d/*; do :; done\n");
+        }
+        let done = install(hooks, &names, Path::new(PROGRAM)).unwrap();
+        assert_eq!(done, [("pre-receive", Done::Installed), ("pre-push", Done::Chained)]);
+        assert!(is_ours(&fs::read(hooks.join("pre-receive.d/mledger")).unwrap()));
+        assert_eq!(install(hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Unchanged));
+        assert_eq!(undo(hooks, &names).unwrap(), [("pre-receive", Done::Removed), ("pre-push", Done::Restored)]);
     }
 
     #[test]

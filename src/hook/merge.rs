@@ -12,11 +12,13 @@ use crate::name::{Oid, RepoPath};
 /// How many tags may point to one another: Git sets no limit, and nobody uses two.
 const TAGS_MAX: usize = 8;
 
+/// The most parents of a merge whose paths are explained by them: the bases of each two are compared.
+const PARENTS_MAX: usize = 16;
+
 /// The paths that a merge of `parents` (commit and tree) changes by itself; `changed` holds the paths that differ from
-/// each parent, in the parents' order, and `bases` the trees of the merge bases.
+/// each parent, in the parents' order, and `bases` the trees of the merge bases of any two of them.
 ///
-/// Where a base cannot be read or compared, and for more than two parents, every changed path counts as its own: too
-/// strict rather than too lax.
+/// Where a base cannot be read or compared, every changed path counts as its own: too strict rather than too lax.
 pub fn own_paths(
     parents: &[(Oid, Oid)],
     bases: Option<Vec<Oid>>,
@@ -24,36 +26,39 @@ pub fn own_paths(
     compare: &mut impl FnMut(Option<&Oid>, &Oid) -> Option<BTreeSet<RepoPath>>,
 ) -> Vec<RepoPath> {
     let all: BTreeSet<RepoPath> = changed.iter().flatten().cloned().collect();
-    let ([(_, first), (_, second)], [from_first, from_second], Some(bases)) = (parents, changed, bases) else {
-        return all.into_iter().collect();
-    };
-    let Some(sides) = Sides::compare(&bases, first, second, compare) else {
+    let Some(sides) = bases.and_then(|bases| Sides::compare(&bases, parents, compare)) else {
         return all.into_iter().collect();
     };
     let explained = |path: &RepoPath| {
-        let (in_first, in_second) = (sides.first.contains(path), sides.second.contains(path));
-        let takes_first = in_first && !in_second && !from_first.contains(path);
-        let takes_second = in_second && !in_first && !from_second.contains(path);
-        !sides.disputed.contains(path) && (takes_first || takes_second)
+        let mut changers = sides.changed.iter().zip(changed).filter(|(side, _)| side.contains(path)).peekable();
+        let takes_them = changers.peek().is_some() && changers.all(|(_, differs)| !differs.contains(path));
+        takes_them && !sides.disputed.contains(path)
     };
     all.into_iter().filter(|path| !explained(path)).collect()
 }
 
-/// The trees of the merge bases of two parents; none where one cannot be read, or for other merges.
+/// The trees of the merge bases of any two parents; none where one cannot be read, or there are too many parents.
 pub fn base_trees<G: Graph>(
     graph: &G,
     repository: &Repository,
     parents: &[(Oid, Oid)],
 ) -> Result<Option<Vec<Oid>>, G::Error> {
-    let [(first, _), (second, _)] = parents else { return Ok(None) };
-    let bases = history::difference(graph, &[*first], &[*second])?.meeting;
+    if parents.len() > PARENTS_MAX {
+        return Ok(None);
+    }
+    let mut bases = BTreeSet::new();
+    for (at, (first, _)) in parents.iter().enumerate() {
+        for (second, _) in parents.iter().skip(at + 1) {
+            bases.extend(history::difference(graph, &[*first], &[*second])?.meeting);
+        }
+    }
     Ok(bases.iter().map(|base| tree_of(repository, base)).collect())
 }
 
 /// What each side changed since the merge bases.
 struct Sides {
-    first: BTreeSet<RepoPath>,
-    second: BTreeSet<RepoPath>,
+    /// By parent.
+    changed: Vec<BTreeSet<RepoPath>>,
     /// Paths on which the bases do not agree.
     disputed: BTreeSet<RepoPath>,
 }
@@ -61,8 +66,7 @@ struct Sides {
 impl Sides {
     fn compare(
         bases: &[Oid],
-        first: &Oid,
-        second: &Oid,
+        parents: &[(Oid, Oid)],
         paths: &mut impl FnMut(Option<&Oid>, &Oid) -> Option<BTreeSet<RepoPath>>,
     ) -> Option<Self> {
         let base = bases.first();
@@ -70,7 +74,8 @@ impl Sides {
         for other in bases.iter().skip(1) {
             disputed.extend(paths(base, other)?);
         }
-        Some(Self { first: paths(base, first)?, second: paths(base, second)?, disputed })
+        let changed = parents.iter().map(|(_, tree)| paths(base, tree)).collect::<Option<_>>()?;
+        Some(Self { changed, disputed })
     }
 }
 

@@ -13,9 +13,11 @@ use super::draft::Draft;
 use super::gather::{self, GatherError, Gathered, Sources};
 use super::pusher::{self, Environment, LoginSource};
 use super::settle::{self, SettleError, Settlement};
+use super::tally::Tally;
 use super::{inbox, server_setup};
 use crate::clock::Timestamp;
-use crate::digest::{Digest, sha256};
+use crate::digest::Digest;
+use crate::entry::denials::Source;
 use crate::entry::leaf::{Leaf, Push, Unexplained};
 use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
@@ -23,11 +25,12 @@ use crate::ledger::append::{AppendError, Locked, Signer};
 use crate::ledger::check::chain;
 use crate::ledger::place::Place;
 use crate::ledger::read::{Log, ReadError};
-use crate::name::{NameError, Oid, RefName};
-use crate::object::certificate::Command;
+use crate::name::{NameError, Oid, Origin, RefName};
+use crate::object::certificate::{self, Command};
 use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, LogTrailer, Pusher};
 use crate::policy::reason::Decision;
 use crate::tlog::tree::{self, TreeError};
@@ -37,6 +40,10 @@ pub const COMMANDS_MAX: usize = 100_000;
 
 /// Why a push that is granted everything is denied all the same.
 const TOO_LONG: &str = "the entry of this push would be too long; push fewer refs at a time";
+
+/// What a pusher is told whose denial has no entry.
+pub(super) const COUNTED: &str =
+    "counted with others: the ledger holds the first refusals of this minute, and will hold the number of the rest";
 
 /// The index, beside the ledger.
 const INDEX_FILE: &str = "index.sqlite";
@@ -90,6 +97,8 @@ impl GateError {
 pub struct Answer {
     /// Whether the refs may move.
     pub accepted: bool,
+    /// Whether they may only because the policy merely observes.
+    pub tolerated: bool,
     /// The decision, with its reasons.
     pub decision: Option<Decision>,
     /// Where it stands in the ledger.
@@ -179,6 +188,11 @@ impl Gate {
         Ok((log, index))
     }
 
+    /// The denials of this minute; `log` is the ledger at its head, and locked.
+    pub fn tally(&self, log: &Log<'_>) -> Tally<'_> {
+        Tally::open(&self.place, log)
+    }
+
     /// Locks the ledger for an append.
     pub fn lock(&self) -> Result<Locked<'_>, AppendError> {
         Locked::open(&self.main, &self.place, &self.signer)
@@ -211,7 +225,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
     let (commands, mut problems) = parse_commands(input)?;
-    if let Some(namespace) = &environment.namespace {
+    if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
         problems.push(format!("it goes to the namespace `{namespace}`; only the repository itself takes pushes"));
     }
@@ -260,7 +274,7 @@ impl<'a> View<'a> {
         let (pusher, certificate) = pusher::identify(environment, gate.login_source(&log)?, pushed, &index, &commands)?;
         let settled = &BTreeMap::new();
         let sources = Sources { pushed, log: &log, index: &index, policy: &policy, settled };
-        let gathered = match gather::gather(&sources, &commands, BTreeMap::new()) {
+        let gathered = match gather::gather(&sources, &commands, BTreeMap::new(), gather::TIME_MAX) {
             Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
             gathered => gathered,
         };
@@ -272,9 +286,9 @@ impl<'a> View<'a> {
         self.log = gate.log()?;
         self.index.sync(&self.log)?;
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
-            && self.index.certificate_used(&sha256(bytes))?
+            && self.index.certificate_used(&certificate::single_use_digest(bytes))?
         {
-            self.pusher = Pusher::Refused { why: "this push certificate was used before".to_owned() };
+            self.pusher = Pusher::Refused { why: pusher::USED.to_owned() };
         }
         Ok(())
     }
@@ -293,7 +307,7 @@ impl<'a> View<'a> {
             return Ok(false);
         }
         if moved {
-            stale |= !gather::recorded_since(&self.index, &gathered.commits)?.is_empty();
+            stale |= !gather::changed_since(&self.index, &gathered.commits)?.is_empty();
         }
         let looks_at_others =
             |update: &facts::Update| !update.scopes.is_empty() || update.action == facts::Move::Delete;
@@ -312,7 +326,7 @@ impl<'a> View<'a> {
         let sources = Sources { pushed, log: &self.log, index: &self.index, policy: &self.policy, settled };
         // Reading the commits again would hold up others for as long as a thief likes.
         let found = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.commits)).unwrap_or_default();
-        self.gathered = gather::gather(&sources, &self.commands, found);
+        self.gathered = gather::gather(&sources, &self.commands, found, gather::TIME_LOCKED_MAX);
     }
 }
 
@@ -331,12 +345,12 @@ fn conclude(
     problems: Vec<String>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
-    let (mut gathered, totals) = match view.gathered {
-        Ok(gathered) => (gathered, None),
+    let (mut gathered, totals, complete) = match view.gathered {
+        Ok(gathered) => (gathered, None, true),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
-        Err(error) => (unjudged(&view.commands, &error), error.totals()),
+        Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
-    judge_logs(locked, &view.log, gate, &mut gathered)?;
+    judge_logs(&view.log, &gate.signer.origin, &mut gathered)?;
     let mut unexplained = Vec::new();
     for update in &mut gathered.updates {
         check_tips(gate, &view.index, &settlement, update, &mut unexplained)?;
@@ -351,44 +365,68 @@ fn conclude(
         totals,
         updates: gathered.updates.clone(),
     };
+    let mut tally = gate.tally(&view.log);
+    let mut leaves = tally.due(locked.size(), time).map_err(AppendError::from)?;
+    leaves.extend(settlement.leaves);
     let before = |leaves: Vec<Leaf>| {
         let mut draft = Draft::new(locked.size(), leaves);
         draft.observe(&unexplained, time);
         draft
     };
     let mut decision = decide(&view.policy, &facts);
-    let mut draft = before(settlement.leaves.clone());
-    if decision.accepted {
-        draft.accept(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
+    let mut draft = before(leaves.clone());
+    let mut tolerated = !decision.accepted && complete && is_tolerable(&view.policy, &decision, &gathered);
+    if decision.accepted || tolerated {
+        draft.let_through(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
         if draft.is_too_long() {
             facts.updates.iter_mut().for_each(|update| update.problem = Some(TOO_LONG.to_owned()));
             decision = decide(&view.policy, &facts);
-            draft = before(settlement.leaves);
+            tolerated = false;
+            draft = before(leaves);
         }
     }
-    if !decision.accepted {
+    let passes = decision.accepted || tolerated;
+    let source = Source::of(decision.pusher.as_ref(), &facts.pusher);
+    let is_counted = !passes && !tally.has_room(&source);
+    if !passes && !is_counted {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
     let checkpoint = locked.append(&draft.batch)?;
-    let entry = checkpoint.size() - 1;
-    if decision.accepted {
+    let entry = (!is_counted).then(|| checkpoint.size() - 1);
+    match (passes, is_counted) {
+        (true, _) => {}
+        (false, true) => tally.count(source, time),
+        (false, false) => tally.record(source),
+    }
+    // What the ledger holds is decided, whether or not the next denial finds room.
+    let _ = tally.save();
+    if passes {
         let log = gate.log()?;
         let mut index = view.index;
         index.sync_push(&log, settle::receive_pack().as_deref())?;
     }
     Ok(Answer {
-        accepted: decision.accepted,
+        accepted: passes,
+        tolerated,
         decision: Some(decision),
-        entry: Some(entry),
+        entry,
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(view.policy)),
-        note: None,
+        note: is_counted.then(|| COUNTED.to_owned()),
     })
+}
+
+/// Whether a policy that only observes lets the push through: nothing stands against it but what the policy forbids,
+/// and every commit can be recorded.
+fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bool {
+    policy.mode() == Mode::Observe
+        && decision.reasons.iter().all(|reason| reason.code.is_tolerable())
+        && gathered.commits.values().all(|found| found.is_readable)
 }
 
 /// The updates of a push whose facts could not be gathered: denied and recorded as what they were. Where a limit ended
 /// the gathering, that is what denies.
-fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
+pub(super) fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
     let problem = Some(chain(error));
     let update = |command: &Command| facts::Update {
         entering: Vec::new(),
@@ -398,7 +436,8 @@ fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
         old: command.old,
         problem: problem.clone(),
         refname: command.refname.clone(),
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     };
     // Too many are counted, not listed: each would be looked up under the lock.
     let listed = if matches!(error, GatherError::Refs { .. }) { Push::DENIED_UPDATES_MAX } else { COMMANDS_MAX };
@@ -416,18 +455,19 @@ fn stand_in(why: String) -> Result<facts::Update, GateError> {
         old: None,
         problem: Some(why),
         refname,
-        scopes: std::collections::BTreeMap::new(),
+        scopes: BTreeMap::new(),
+        tag: None,
     })
 }
 
 /// Holds each commit's `Mledger-Log` trailer against the ledger.
-fn judge_logs(locked: &Locked<'_>, log: &Log<'_>, gate: &Gate, gathered: &mut Gathered) -> Result<(), GateError> {
+pub(super) fn judge_logs(log: &Log<'_>, origin: &Origin, gathered: &mut Gathered) -> Result<(), GateError> {
     let mut roots = Roots { log, known: BTreeMap::new() };
     for found in gathered.commits.values_mut() {
         if let Some(seen) = &found.evidence.log
-            && seen.origin == gate.signer.origin
+            && seen.origin == *origin
         {
-            let holds = locked.is_prefix(seen.size, &seen.root)? || roots.holds(seen)?;
+            let holds = roots.holds(seen)?;
             found.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
     }
@@ -482,9 +522,9 @@ fn check_tips(
         if !index.is_observed(name, stands.as_ref())? {
             unexplained.push(Unexplained { expected, refname: name.clone(), tip: stands });
         }
-        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.to_string());
+        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
         Some(format!(
-            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back",
+            "it stands at {}, but the ledger put it at {}: it was moved behind the gate; an administrator must put it back, or take it as it is with `mledger reconcile`",
             at(stands),
             at(expected)
         ))

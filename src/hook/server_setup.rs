@@ -27,6 +27,13 @@ pub const VKEY_FILE: &str = "vkey";
 /// The largest pack that a push may bring, in bytes: weights belong in Git LFS, and a server's disk has an end.
 const MAX_INPUT_BYTES: &str = "4294967296";
 
+/// How old the nonce of a push certificate may be over stateless HTTP, in seconds: there one process gives it and another
+/// gets it back, after the pusher has touched a security key and the pack has been sent, which for [`MAX_INPUT_BYTES`] at
+/// 10 Mbit/s takes 57 minutes. Git calls any older one `SLOP`, and without this setting every one that is a second old.
+/// It opens no way to replay: a certificate counts once in a ledger, and only for refs that stand where it says. Over SSH
+/// and local paths the nonce is of the same process, and this setting means nothing.
+const NONCE_SLOP_SECONDS: &str = "3600";
+
 /// Why the server side cannot be set up or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -115,6 +122,8 @@ pub struct Options {
 pub struct Report {
     /// Whether the ledger was there before.
     pub existed: bool,
+    /// Where logins come from, by the ledger's first entry.
+    pub login: String,
     /// The ledger's name.
     pub origin: Origin,
     /// The ledger's public key.
@@ -163,9 +172,11 @@ pub fn set_up(path: &Path, options: &Options, now: Timestamp) -> Result<Report, 
     let installed = install::install(&install::folder(&repository)?, &install::SERVER, &options.program)?;
     let chained = installed.iter().filter(|(_, done)| *done == install::Done::Chained);
     let chained = chained.map(|(name, _)| (*name).to_owned()).collect();
-    configure(&repository, options, &login_of(&repository)?)?;
+    let login = login_of(&repository)?;
+    configure(&repository, options, &login)?;
     Ok(Report {
         existed: existing.is_some(),
+        login,
         origin: signer.origin.clone(),
         vkey: signer.vkey().to_string(),
         baseline,
@@ -175,7 +186,12 @@ pub fn set_up(path: &Path, options: &Options, now: Timestamp) -> Result<Report, 
 }
 
 /// Makes the key and the first entry.
-fn begin(repository: &Repository, place: &Place, options: &Options, now: Timestamp) -> Result<(u64, u64), SetupError> {
+pub(super) fn begin(
+    repository: &Repository,
+    place: &Place,
+    options: &Options,
+    now: Timestamp,
+) -> Result<(u64, u64), SetupError> {
     let refs = baseline_refs(repository)?;
     let history = repository.history()?;
     let origin = match &options.origin {
@@ -284,6 +300,7 @@ fn configure(repository: &Repository, options: &Options, login: &str) -> Result<
         ("receive.shallowUpdate", "false"),
         ("receive.hideRefs", crate::ledger::LOG_REF),
         ("receive.maxInputSize", MAX_INPUT_BYTES),
+        ("receive.certNonceSlop", NONCE_SLOP_SECONDS),
         ("core.fsync", "committed,reference"),
         ("gpg.ssh.allowedSignersFile", "/dev/null"),
         ("gpg.ssh.program", program.as_str()),

@@ -4,7 +4,7 @@
 //! A move counts as landed once its ref stands at the new tip. It is void once the receive-pack that waited for it is
 //! gone and the ref does not stand there; while that process lives, the move may still happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::entry::leaf::{Landed, LandedKind, Leaf, Settled, State, VERSION};
@@ -42,6 +42,8 @@ pub struct Settlement {
     pub tips: BTreeMap<RefName, Option<Oid>>,
     /// Where each ref with an open move stood when it was looked at.
     pub stands: BTreeMap<RefName, Option<Oid>>,
+    /// The refs that Git may still be moving.
+    pub waiting: BTreeSet<RefName>,
 }
 
 /// Looks at every open move; `time` is that of the leaves, `now` the clock's.
@@ -51,7 +53,13 @@ pub fn settle(
     time: Timestamp,
     now: Timestamp,
 ) -> Result<Settlement, SettleError> {
-    let mut settlement = Settlement { time, leaves: Vec::new(), tips: BTreeMap::new(), stands: BTreeMap::new() };
+    let mut settlement = Settlement {
+        time,
+        leaves: Vec::new(),
+        tips: BTreeMap::new(),
+        stands: BTreeMap::new(),
+        waiting: BTreeSet::new(),
+    };
     let mut by_push: BTreeMap<u64, Vec<Settled>> = BTreeMap::new();
     // Newest first: where a push was killed and made again, it is the second that landed.
     // Gone is asked before any ref is read: a process that ends in between has moved the ref by then, or never will.
@@ -73,6 +81,7 @@ pub fn settle(
         } else if gone {
             State::Void
         } else {
+            settlement.waiting.insert(open.refname);
             continue;
         };
         by_push.entry(open.push).or_default().push(Settled { refname: open.refname, state });

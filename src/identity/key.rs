@@ -3,14 +3,26 @@
 //! ```text
 //! ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… comment     one line of an authorized_keys file
 //! SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8   its fingerprint
+//!
+//! string "ssh-ed25519", string key[32]                                       the base64, by type
+//! string "ecdsa-sha2-nistp256", string "nistp256", string 04 x y
+//! string "ssh-rsa", mpint exponent, mpint modulus
+//! string "sk-ssh-ed25519@openssh.com", string key[32], string "ssh:…"
+//! string "sk-ecdsa-sha2-nistp256@openssh.com", string "nistp256", string 04 x y, string "ssh:…"
 //! ```
+//!
+//! One key has one blob: a second way to write it would be a second fingerprint, and a key that belongs to two actors.
+//! Sources: RFC 8709, 5656, 4253; OpenSSH's `PROTOCOL.u2f`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ecdsa::{self, Curve};
 use super::ed25519;
-use crate::digest;
+use super::rsa::{self, RsaError};
+use super::wire::{Reader, put_string};
+use crate::digest::{self, Digest};
 
 /// A key's fingerprint: `SHA256:` and the base64 of the SHA-256 of its blob, without padding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,8 +37,17 @@ pub enum KeyError {
     #[error("not a public key line like `ssh-ed25519 AAAA… name`")]
     Form,
     /// A kind of key that is not supported.
-    #[error("keys of type `{0}` are not supported; use ssh-ed25519")]
+    #[error("keys of type `{0}` are not supported; use ssh-ed25519, ecdsa-sha2-nistp256, or RSA of 3072 bits")]
     Kind(String),
+    /// A key signed by an authority: who may sign is for the policy alone to say.
+    #[error("`{0}` is an SSH certificate, and those are refused; use the key that it certifies")]
+    Certificate(String),
+    /// An RSA key that does not count.
+    #[error(transparent)]
+    Rsa(#[from] RsaError),
+    /// A security key's key for something other than SSH.
+    #[error("the security key's application does not begin with `ssh:`")]
+    Application,
     /// Bytes that are no key.
     #[error("the key's base64 does not hold a valid {0} key")]
     Blob(&'static str),
@@ -76,43 +97,118 @@ impl TryFrom<String> for KeyId {
     }
 }
 
-/// An actor's public key. Invariant: an Ed25519 key whose blob is in canonical form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
-    ed25519: ed25519::PublicKey,
-    id: KeyId,
+/// The kinds of key that count, as OpenSSH names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `ssh-ed25519`, of RFC 8709.
+    Ed25519,
+    /// `ecdsa-sha2-nistp256` and its larger kin, of RFC 5656.
+    Ecdsa(Curve),
+    /// `ssh-rsa`, of RFC 4253; with signatures of RFC 8332 only.
+    Rsa,
+    /// `sk-ssh-ed25519@openssh.com`, held by a security key.
+    SkEd25519,
+    /// `sk-ecdsa-sha2-nistp256@openssh.com`, held by a security key.
+    SkEcdsa,
 }
 
-const KIND: &str = "ssh-ed25519";
+/// An actor's public key. Invariant: it counts, and its blob is in the one form that OpenSSH writes.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    blob: Vec<u8>,
+    id: KeyId,
+    kind: Kind,
+    material: Material,
+}
+
+/// What verifies.
+#[derive(Clone, Debug)]
+pub(super) enum Material {
+    Ed25519(ed25519::PublicKey),
+    Ecdsa(Box<ecdsa::PublicKey>),
+    Rsa(Box<rsa::PublicKey>),
+    /// With the SHA-256 of the application, which the security key signs.
+    SkEd25519(ed25519::PublicKey, Digest),
+    SkEcdsa(Box<ecdsa::PublicKey>, Digest),
+}
+
+/// What the application of a security key's key begins with: others are credentials of web sites, whose signatures a
+/// site can ask for.
+const APPLICATION: &[u8] = b"ssh:";
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Ed25519,
+        Self::Ecdsa(Curve::P256),
+        Self::Ecdsa(Curve::P384),
+        Self::Ecdsa(Curve::P521),
+        Self::Rsa,
+        Self::SkEd25519,
+        Self::SkEcdsa,
+    ];
+
+    /// OpenSSH's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ssh-ed25519",
+            Self::Ecdsa(Curve::P256) => "ecdsa-sha2-nistp256",
+            Self::Ecdsa(Curve::P384) => "ecdsa-sha2-nistp384",
+            Self::Ecdsa(Curve::P521) => "ecdsa-sha2-nistp521",
+            Self::Rsa => "ssh-rsa",
+            Self::SkEd25519 => "sk-ssh-ed25519@openssh.com",
+            Self::SkEcdsa => "sk-ecdsa-sha2-nistp256@openssh.com",
+        }
+    }
+
+    /// What `ssh-keygen -l` calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ED25519",
+            Self::Ecdsa(_) => "ECDSA",
+            Self::Rsa => "RSA",
+            Self::SkEd25519 => "ED25519-SK",
+            Self::SkEcdsa => "ECDSA-SK",
+        }
+    }
+
+    fn parse(name: &[u8]) -> Result<Self, KeyError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name().as_bytes() == name);
+        known.ok_or_else(|| {
+            let shown: String = name.escape_ascii().to_string().chars().take(60).collect();
+            if name.ends_with(b"-cert-v01@openssh.com") { KeyError::Certificate(shown) } else { KeyError::Kind(shown) }
+        })
+    }
+}
 
 impl PublicKey {
-    /// Parses `ssh-ed25519 <base64> [comment]`.
+    /// Parses `type base64 [comment]`.
     pub fn parse(line: &str) -> Result<Self, KeyError> {
         let mut words = line.split_ascii_whitespace();
         let (Some(kind), Some(encoded)) = (words.next(), words.next()) else { return Err(KeyError::Form) };
-        if kind != KIND {
-            return Err(KeyError::Kind(kind.chars().take(40).collect()));
-        }
+        let kind = Kind::parse(kind.as_bytes())?;
         let blob = base64_simd::STANDARD.decode_to_vec(encoded).map_err(|_| KeyError::Form)?;
-        Self::from_blob(&blob)
+        let key = Self::from_blob(&blob)?;
+        if key.kind == kind { Ok(key) } else { Err(KeyError::Blob(kind.name())) }
     }
 
-    /// Takes the blob of RFC 8709: `string "ssh-ed25519", string key[32]`.
+    /// Takes a blob: `string type`, then what the type asks for, and nothing behind it.
     pub fn from_blob(blob: &[u8]) -> Result<Self, KeyError> {
-        let head = Self::blob_head();
-        let key = blob.strip_prefix(head.as_slice()).ok_or(KeyError::Blob(KIND))?;
-        let bytes: &[u8; 32] = key.try_into().map_err(|_| KeyError::Blob(KIND))?;
-        ed25519::PublicKey::from_bytes(bytes).map(Self::from_ed25519).ok_or(KeyError::Blob(KIND))
+        let mut reader = Reader::new(blob);
+        let kind = Kind::parse(reader.string().ok_or(KeyError::Blob("SSH"))?)?;
+        let material = Material::read(kind, &mut reader)?;
+        if !reader.is_empty() {
+            return Err(KeyError::Blob(kind.name()));
+        }
+        Ok(Self { blob: blob.to_vec(), id: KeyId::of_blob(blob), kind, material })
     }
 
     /// Names an Ed25519 key the way OpenSSH does.
     pub fn from_ed25519(key: ed25519::PublicKey) -> Self {
-        let blob = [Self::blob_head().as_slice(), &key.to_bytes()].concat();
-        Self { ed25519: key, id: KeyId::of_blob(&blob) }
-    }
-
-    fn blob_head() -> Vec<u8> {
-        [&[0, 0, 0, 11][..], KIND.as_bytes(), &[0, 0, 0, 32]].concat()
+        let kind = Kind::Ed25519;
+        let mut blob = Vec::new();
+        put_string(&mut blob, kind.name().as_bytes());
+        put_string(&mut blob, &key.to_bytes());
+        Self { id: KeyId::of_blob(&blob), blob, kind, material: Material::Ed25519(key) }
     }
 
     /// The fingerprint.
@@ -120,48 +216,77 @@ impl PublicKey {
         &self.id
     }
 
-    /// The Ed25519 point.
-    pub fn ed25519(&self) -> &ed25519::PublicKey {
-        &self.ed25519
+    /// What kind of key it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its size as OpenSSH tells it, in bits: of the modulus or the curve.
+    pub fn bits(&self) -> usize {
+        match &self.material {
+            Material::Ed25519(_) | Material::SkEd25519(..) => 256,
+            Material::Ecdsa(key) | Material::SkEcdsa(key, _) => key.curve().bits(),
+            Material::Rsa(key) => key.bits(),
+        }
     }
 
     /// The blob that the fingerprint is taken of.
-    pub fn blob(&self) -> Vec<u8> {
-        [Self::blob_head().as_slice(), &self.ed25519.to_bytes()].concat()
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    pub(super) fn material(&self) -> &Material {
+        &self.material
     }
 }
 
+impl Material {
+    fn read(kind: Kind, reader: &mut Reader<'_>) -> Result<Self, KeyError> {
+        let malformed = KeyError::Blob(kind.name());
+        Ok(match kind {
+            Kind::Ed25519 => Self::Ed25519(read_ed25519(reader).ok_or(malformed)?),
+            Kind::Ecdsa(curve) => Self::Ecdsa(Box::new(read_ecdsa(curve, reader).ok_or(malformed)?)),
+            Kind::Rsa => {
+                let (exponent, modulus) = reader.positive().zip(reader.positive()).ok_or(malformed)?;
+                Self::Rsa(Box::new(rsa::PublicKey::new(exponent, modulus)?))
+            }
+            Kind::SkEd25519 => Self::SkEd25519(read_ed25519(reader).ok_or(malformed)?, read_application(kind, reader)?),
+            Kind::SkEcdsa => {
+                let key = read_ecdsa(Curve::P256, reader).ok_or(malformed)?;
+                Self::SkEcdsa(Box::new(key), read_application(kind, reader)?)
+            }
+        })
+    }
+}
+
+fn read_ed25519(reader: &mut Reader<'_>) -> Option<ed25519::PublicKey> {
+    ed25519::PublicKey::from_bytes(reader.string()?.try_into().ok()?)
+}
+
+fn read_ecdsa(curve: Curve, reader: &mut Reader<'_>) -> Option<ecdsa::PublicKey> {
+    let named = reader.string()? == curve.name().as_bytes();
+    ecdsa::PublicKey::from_point(curve, reader.string()?).filter(|_| named)
+}
+
+fn read_application(kind: Kind, reader: &mut Reader<'_>) -> Result<Digest, KeyError> {
+    let application = reader.string().ok_or(KeyError::Blob(kind.name()))?;
+    if application.starts_with(APPLICATION) { Ok(digest::sha256(application)) } else { Err(KeyError::Application) }
+}
+
+/// Blobs are canonical, so equal keys have equal blobs.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.blob == other.blob
+    }
+}
+
+impl Eq for PublicKey {}
+
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{KIND} {}", base64_simd::STANDARD.encode_to_string(self.blob()))
+        write!(f, "{} {}", self.kind.name(), base64_simd::STANDARD.encode_to_string(&self.blob))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk";
-
-    #[test]
-    fn a_key_line_round_trips() {
-        let key = PublicKey::parse(&format!("{LINE} alice@laptop")).unwrap();
-        assert_eq!(key.to_string(), LINE);
-        assert_eq!(PublicKey::from_blob(&key.blob()).unwrap(), key);
-        assert_eq!(KeyId::parse(key.id().as_str()).unwrap(), *key.id());
-    }
-
-    #[test]
-    fn broken_keys_are_refused() {
-        for bad in [
-            "",
-            "ssh-ed25519",
-            "ssh-ed25519 AAAA",
-            "ssh-rsa AAAAB3NzaC1yc2E=",
-            &LINE.replace("AAAAC3", "AAAAC4"),
-            &format!("{LINE}AAAA"),
-        ] {
-            assert!(PublicKey::parse(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::entry::leaf::{
     Baseline, Genesis, GenesisKind, Landed, LandedKind, Observed, ObservedKind, PushKind, Range, Settled, Unexplained,
-    Update, VERSION,
+    Update, VERSION, Verdict,
 };
 use crate::git::Repository;
 use crate::identity::ed25519::SecretKey;
@@ -37,6 +37,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
         new: Some(oid(new)),
         old: old.map(oid),
         refname: main(),
+        tag: None,
     };
     Leaf::Push(Box::new(Push {
         actor: None,
@@ -126,7 +127,7 @@ fn it_says_what_the_ledger_says() {
     let index = server.index(&server.log());
     assert_eq!(index.known(&oid(1)).unwrap(), Some(Known { leaf: None, generation: 1 }));
     assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)));
-    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(1), generation: Some(1) }]);
+    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(1), commit: Some((1, oid(1))) }]);
 
     server.append(vec![push(Some(1), 3)]);
     let mut index = server.index(&server.log());
@@ -139,7 +140,7 @@ fn it_says_what_the_ledger_says() {
     server.append(vec![observed(), landed(1)]);
     index.sync(&server.log()).unwrap();
     assert!(index.open_moves().unwrap().is_empty());
-    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(3), generation: None }]);
+    assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(3), commit: None }]);
     assert!(!index.is_observed(&main(), Some(&oid(9))).unwrap(), "what landed since explains the ref");
 }
 

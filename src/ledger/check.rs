@@ -8,14 +8,13 @@ use crate::digest::{Digest, git_oid, leaf_hash, sha256};
 use crate::entry::field::{BlobName, Field};
 use crate::entry::leaf::{self, Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
-use crate::identity::batch::{self, Item};
 use crate::identity::key::KeyId;
-use crate::identity::sshsig::{NAMESPACE_GIT, SshSig};
+use crate::identity::sshsig::{self, NAMESPACE_GIT, SshSig};
 use crate::model::manifest::Manifest;
 use crate::name::{ActorId, Oid, RepoPath};
 use crate::object::certificate::{self, Certificate, Command};
 use crate::object::commit::{Commit, signed_payload};
-use crate::policy::facts::Signature;
+use crate::policy::facts::{Signature, Voucher};
 
 /// A leaf after these checks.
 pub struct Checked {
@@ -38,7 +37,7 @@ pub enum Content {
 /// A commit leaf whose parts agree with one another.
 pub struct CheckedCommit {
     /// Whose key signed it, by the leaf.
-    pub actor: ActorId,
+    pub actor: Option<ActorId>,
     /// What it shows.
     pub evidence: Evidence,
     /// Its name.
@@ -47,6 +46,8 @@ pub struct CheckedCommit {
     pub parents: Vec<Oid>,
     /// When it was recorded.
     pub time: crate::clock::Timestamp,
+    /// Who vouches for it, by the leaf.
+    pub vouched_by: Option<Voucher>,
 }
 
 /// A push leaf.
@@ -61,7 +62,7 @@ pub struct CheckedPush {
 pub struct CheckedCertificate {
     /// What it moves.
     pub commands: Vec<Command>,
-    /// Of its bytes.
+    /// What it is known by once it is used.
     pub digest: Digest,
     /// The key that signed it.
     pub key: KeyId,
@@ -78,7 +79,9 @@ pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
         .map(|(hash, parsed)| {
             let content = parsed.and_then(|parsed| match parsed {
                 Parsed::Other(leaf) => Ok(Content::Other(*leaf)),
-                Parsed::Commit(commit) => commit.finish(next_is_good()).map(|commit| Content::Commit(Box::new(commit))),
+                Parsed::Commit(commit) => {
+                    commit.finish(&mut next_is_good).map(|commit| Content::Commit(Box::new(commit)))
+                }
                 Parsed::Push(push) => Ok(Content::Push(Box::new(push.finish(&mut next_is_good)))),
             });
             Checked { hash, content }
@@ -105,7 +108,8 @@ struct ParsedCommit {
     commit: Commit,
     manifest: Manifest,
     own: Option<Vec<RepoPath>>,
-    signed: Signed,
+    /// Its signature by an enrolled actor; or, where the leaf names none, what became of it.
+    signed: Result<Signed, Signature>,
 }
 
 /// A push leaf whose certificate is not verified yet.
@@ -131,16 +135,12 @@ impl Signed {
         let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).map_err(|error| chain(&error))?;
         Ok(Self { bytes: signature.signed_data(message), signature })
     }
-
-    fn item(&self) -> Item<'_> {
-        Item { key: self.signature.key().ed25519(), message: &self.bytes, signature: self.signature.signature() }
-    }
 }
 
 impl Parsed {
     fn signed(&self) -> Option<&Signed> {
         match self {
-            Self::Commit(commit) => Some(&commit.signed),
+            Self::Commit(commit) => commit.signed.as_ref().ok(),
             Self::Push(push) => push.certificate.as_ref()?.as_ref().ok().map(|certificate| &certificate.signed),
             Self::Other(_) => None,
         }
@@ -149,7 +149,7 @@ impl Parsed {
 
 fn verify_signatures(parsed: &[(Digest, Result<Parsed, String>)]) -> Vec<bool> {
     let signed = parsed.iter().filter_map(|(_, parsed)| parsed.as_ref().ok()?.signed());
-    batch::verify_all(&signed.map(Signed::item).collect::<Vec<_>>())
+    sshsig::verify_all(&signed.map(|signed| (&signed.signature, signed.bytes.as_slice())).collect::<Vec<_>>())
 }
 
 fn parse(log: &Log<'_>, bytes: &[u8]) -> Result<Parsed, String> {
@@ -189,7 +189,7 @@ fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, 
     let bytes = log.field_bytes(field).map_err(|error| chain(&error))?;
     let parsed = Certificate::parse(&bytes).map_err(|error| chain(&error))?;
     let signed = Signed::parse(&parsed.signature, certificate::signed_payload(&bytes))?;
-    Ok(ParsedCertificate { commands: parsed.commands, digest: sha256(&bytes), signed })
+    Ok(ParsedCertificate { commands: parsed.commands, digest: certificate::single_use_digest(&bytes), signed })
 }
 
 fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, String> {
@@ -208,26 +208,32 @@ fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, Strin
     let own = leaf.own.as_ref().map(text).transpose()?;
     let own = own.map(|own| parse_paths(&own).ok_or("its list of a merge's own paths is damaged")).transpose()?;
     check_own(&manifest, own.as_deref())?;
-    let armour = commit.signature.as_deref().ok_or("its commit is not signed")?;
-    let signed = Signed::parse(armour, &signed_payload(&raw))?;
-    let signer = signed.signature.key().id();
-    if *signer != leaf.key {
-        return Err(format!("its commit is signed by {signer}, not by {}", leaf.key));
-    }
+    let signed = parse_signed(&raw, &leaf, &commit)?;
     Ok(ParsedCommit { leaf, commit, manifest, own, signed })
 }
 
-/// A list of own paths stands for a merge only, where it hides what a parent explains. What differs from both parents
-/// no parent explains; and of three parents none does.
-fn check_own(manifest: &Manifest, own: Option<&[RepoPath]>) -> Result<(), String> {
-    let mut changed = manifest.parents().iter().map(|parent| parent.lines.iter().map(|line| &line.path).collect());
-    let (first, second, more): (BTreeSet<&RepoPath>, Option<BTreeSet<&RepoPath>>, BTreeSet<&RepoPath>) =
-        (changed.next().unwrap_or_default(), changed.next(), changed.flat_map(BTreeSet::into_iter).collect());
-    let unexplained: BTreeSet<&RepoPath> = match (&second, manifest.parents().len()) {
-        (None, _) => return own.map_or(Ok(()), |_| Err("it is no merge, and lists a merge's own paths".to_owned())),
-        (Some(second), 2) => first.intersection(second).copied().collect(),
-        (Some(second), _) => first.into_iter().chain(second.iter().copied()).chain(more).collect(),
+fn parse_signed(raw: &[u8], leaf: &leaf::Commit, commit: &Commit) -> Result<Result<Signed, Signature>, String> {
+    let key = match (&leaf.actor, &leaf.key, &leaf.vouched_by) {
+        (Some(_), Some(key), None) => key,
+        (None, None, _) => return Ok(Err(evidence::signature(raw, commit))),
+        _ => return Err("it names a signer without a key, or a signer and a voucher".to_owned()),
     };
+    let armour = commit.signature.as_deref().ok_or("its commit is not signed")?;
+    let signed = Signed::parse(armour, &signed_payload(raw))?;
+    let signer = signed.signature.key().id();
+    if signer == key { Ok(Ok(signed)) } else { Err(format!("its commit is signed by {signer}, not by {key}")) }
+}
+
+/// A list of own paths stands for a merge only, where it hides what a parent explains. What differs from all parents
+/// no parent explains.
+fn check_own(manifest: &Manifest, own: Option<&[RepoPath]>) -> Result<(), String> {
+    let parents = manifest.parents();
+    if parents.len() < 2 {
+        return own.map_or(Ok(()), |_| Err("it is no merge, and lists a merge's own paths".to_owned()));
+    }
+    let mut changed = parents.iter().map(|parent| parent.lines.iter().map(|line| &line.path).collect());
+    let first: BTreeSet<&RepoPath> = changed.next().unwrap_or_default();
+    let unexplained = changed.fold(first, |common, more: BTreeSet<&RepoPath>| &common & &more);
     let own: BTreeSet<&RepoPath> = own.ok_or("its list of a merge's own paths is missing")?.iter().collect();
     let hidden = unexplained.difference(&own).next();
     hidden
@@ -235,18 +241,21 @@ fn check_own(manifest: &Manifest, own: Option<&[RepoPath]>) -> Result<(), String
 }
 
 impl ParsedCommit {
-    fn finish(self, valid: bool) -> Result<CheckedCommit, String> {
-        if !valid {
-            return Err(format!("the signature of its commit {} does not verify", self.leaf.oid));
-        }
-        let key: KeyId = self.leaf.key;
-        let evidence = evidence::assemble(&self.commit, &self.manifest, self.own.as_deref(), Signature::Valid { key });
+    /// `valid` tells of the next signature; it is asked only where there is one.
+    fn finish(self, valid: impl FnOnce() -> bool) -> Result<CheckedCommit, String> {
+        let signature = match self.signed {
+            Ok(_) if !valid() => return Err(format!("the signature of its commit {} does not verify", self.leaf.oid)),
+            Ok(signed) => Signature::Valid { key: signed.signature.key().id().clone() },
+            Err(signature) => signature,
+        };
+        let evidence = evidence::assemble(&self.commit, &self.manifest, self.own.as_deref(), signature);
         Ok(CheckedCommit {
             actor: self.leaf.actor,
             evidence,
             oid: self.leaf.oid,
             parents: self.commit.parents,
             time: self.leaf.time,
+            vouched_by: self.leaf.vouched_by,
         })
     }
 }

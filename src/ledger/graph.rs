@@ -63,6 +63,13 @@ impl CommitGraph {
     }
 }
 
+impl CommitGraph {
+    /// The parents of a commit; none for unknown ones.
+    pub fn parents(&self, oid: &Oid) -> Vec<Oid> {
+        self.node(oid).map(|node| node.parents).unwrap_or_default()
+    }
+}
+
 impl Graph for CommitGraph {
     type Error = UnknownCommit;
 

@@ -1,5 +1,7 @@
 //! Replaying a ledger: every entry in order, every decision made again from what the ledger itself holds.
 
+mod statement;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
@@ -9,17 +11,20 @@ use super::graph::CommitGraph;
 use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
-use crate::consent::{self, Known};
-use crate::digest::{Digest, sha256};
-use crate::entry::leaf::{Genesis, Landed, Leaf, PolicyChange, Push, State, Update, Verdict, parse_paths};
+use crate::digest::{Digest, git_oid, sha256};
+use crate::entry::denials::{Denials, Source, minute};
+use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
+use crate::evidence;
 use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
 use crate::object::message::LogHead;
+use crate::object::tag::Tag;
 use crate::policy::Policy;
 use crate::policy::change::Owners;
 use crate::policy::decide::{DECIDER, decide, decide_in_full};
-use crate::policy::facts::{self, Facts, LogTrailer, Move, Pusher, Scope};
-use crate::policy::reason::Decision;
+use crate::policy::document::Mode;
+use crate::policy::facts::{self, Facts, LogTrailer, Move, Pusher, Scope, Signature, Voucher};
+use crate::policy::reason::{Decision, Reason};
 use crate::tlog::hashes::MemoryHashes;
 use crate::tlog::tree;
 
@@ -44,6 +49,10 @@ pub struct Replay<'a> {
     login: Option<String>,
     policy: Option<InForce>,
     owners: Owners,
+    /// The commits that signed tags name, by the tags' ids.
+    tags: BTreeMap<Oid, Oid>,
+    /// Commits that an admin vouches for.
+    vouchers: BTreeMap<Oid, Voucher>,
     /// SHA-256 of the statements that took effect.
     used: BTreeSet<Digest>,
     /// Commit leaves since the last push: they belong to the next.
@@ -53,6 +62,8 @@ pub struct Replay<'a> {
     promoted: BTreeSet<Oid>,
     certificates: HashSet<Digest>,
     time: Option<Timestamp>,
+    /// The last minute in which each source has a denial of its own.
+    denied: BTreeMap<Source, i64>,
     /// Roots by size that log trailers named, since many name the same.
     roots: BTreeMap<u64, Digest>,
     /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
@@ -66,6 +77,8 @@ pub struct Counts {
     pub accepted: u64,
     /// Pushes denied.
     pub denied: u64,
+    /// Pushes let through that the policy denies but only observes.
+    pub tolerated: u64,
     /// Decisions made again with the same result.
     pub replayed: u64,
     /// Signatures of actors that verified.
@@ -97,12 +110,15 @@ impl<'a> Replay<'a> {
             login: None,
             policy: None,
             owners: Owners::default(),
+            tags: BTreeMap::new(),
+            vouchers: BTreeMap::new(),
             used: BTreeSet::new(),
             pending: BTreeMap::new(),
             pending_first: 0,
             promoted: BTreeSet::new(),
             certificates: HashSet::new(),
             time: None,
+            denied: BTreeMap::new(),
             roots: BTreeMap::new(),
             watched,
         }
@@ -153,8 +169,11 @@ impl<'a> Replay<'a> {
             Content::Commit(commit) => self.commit(index, *commit),
             Content::Other(Leaf::Genesis(genesis)) => self.genesis(index, &genesis),
             Content::Other(Leaf::Policy(change)) => self.policy_change(index, &change),
+            Content::Other(Leaf::Import(import)) => self.import(index, &import),
+            Content::Other(Leaf::Reconcile(reconcile)) => self.reconcile(index, &reconcile),
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
+            Content::Other(Leaf::Denials(denials)) => self.counted(&denials),
             // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
             Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
@@ -195,35 +214,8 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn policy_change(&mut self, index: u64, change: &PolicyChange) -> Result<(), Flaw> {
-        let (Some(in_force), Some(origin)) = (&self.policy, &self.origin) else { return Err(Flaw::no_genesis()) };
-        let known = Known {
-            policy: &in_force.policy,
-            digest: in_force.digest,
-            origin,
-            owners: &self.owners,
-            time: change.time,
-            used: &self.used,
-        };
-        let [envelope] = change.statements.as_slice() else {
-            return Err(Flaw::new("policy", "it does not hold exactly the statements that signed it"));
-        };
-        let envelope = self.log.field_text(envelope)?;
-        let stated =
-            consent::check(&known, envelope.as_bytes()).map_err(|error| Flaw::new("policy", &chain(&error)))?;
-        if stated.statement.new != change.digest || stated.text != self.log.field_text(&change.policy)? {
-            return Err(Flaw::new("policy", "its policy is not the one that was signed"));
-        }
-        self.counts.signatures += 1;
-        self.owners = stated.owners;
-        self.used.insert(stated.statement_digest);
-        self.guarded.clear();
-        self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
-        Ok(())
-    }
-
     fn commit(&mut self, index: u64, mut commit: CheckedCommit) -> Result<(), Flaw> {
-        self.counts.signatures += 1;
+        self.counts.signatures += u64::from(commit.actor.is_some());
         self.judge_log(&mut commit);
         if self.pending.is_empty() {
             self.pending_first = index;
@@ -296,7 +288,7 @@ impl<'a> Replay<'a> {
         self.login(&push.pusher)?;
         match push.decision {
             Verdict::Denied => self.denied(&policy, &push, pending.len()),
-            Verdict::Accepted => self.accepted(index, &policy, &push, certificate, pending),
+            Verdict::Accepted | Verdict::Tolerated => self.let_through(index, &policy, &push, certificate, pending),
         }
     }
 
@@ -321,6 +313,7 @@ impl<'a> Replay<'a> {
 
     fn denied(&mut self, policy: &Policy, push: &Push, stray: usize) -> Result<(), Flaw> {
         self.counts.denied += 1;
+        self.denied.insert(Source::of_push(push), minute(push.time));
         if stray > 0 {
             return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
         }
@@ -337,7 +330,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn accepted(
+    fn let_through(
         &mut self,
         index: u64,
         policy: &Policy,
@@ -345,7 +338,10 @@ impl<'a> Replay<'a> {
         certificate: Option<Result<CheckedCertificate, String>>,
         mut pending: BTreeMap<Oid, CheckedCommit>,
     ) -> Result<(), Flaw> {
-        self.counts.accepted += 1;
+        match push.decision {
+            Verdict::Tolerated => self.counts.tolerated += 1,
+            Verdict::Accepted | Verdict::Denied => self.counts.accepted += 1,
+        }
         self.open.insert(index, push.updates.clone());
         let first = if pending.is_empty() { index } else { self.pending_first };
         if push.commits.count != pending.len() as u64
@@ -365,15 +361,19 @@ impl<'a> Replay<'a> {
         }
         let facts = Facts { commits, pusher: push.pusher.clone(), time: push.time, totals: None, updates };
         let decision = decide(policy, &facts);
-        self.compare(push, &decision, &pending)
+        match push.decision {
+            Verdict::Tolerated => Self::tolerated(policy, push, &facts)?,
+            Verdict::Accepted | Verdict::Denied => Self::accepted(push, &decision)?,
+        }
+        if decision.pusher != push.actor {
+            return Err(Flaw::new("decision", "it names another pusher than its facts do"));
+        }
+        Self::check_signers(&decision, &pending)?;
+        self.counts.replayed += 1;
+        Ok(())
     }
 
-    fn compare(
-        &mut self,
-        push: &Push,
-        decision: &Decision,
-        pending: &BTreeMap<Oid, CheckedCommit>,
-    ) -> Result<(), Flaw> {
+    fn accepted(push: &Push, decision: &Decision) -> Result<(), Flaw> {
         if !decision.accepted {
             let codes: BTreeSet<String> = decision.reasons.iter().map(|reason| reason.code.to_string()).collect();
             let codes: Vec<String> = codes.into_iter().collect();
@@ -382,15 +382,35 @@ impl<'a> Replay<'a> {
                 &format!("the policy in force denies what it accepts: {}", codes.join(", ")),
             ));
         }
-        if decision.reasons != push.reasons || decision.pusher != push.actor {
+        if decision.reasons != push.reasons {
             return Err(Flaw::new("decision", "it was accepted for other reasons than it states"));
         }
+        Ok(())
+    }
+
+    /// Under a policy that observes, what is denied may pass, but for what no entry could hold.
+    fn tolerated(policy: &Policy, push: &Push, facts: &Facts) -> Result<(), Flaw> {
+        if policy.mode() != Mode::Observe {
+            return Err(Flaw::new("decision", "it was let through, but the policy in force does not merely observe"));
+        }
+        let decision = decide_in_full(policy, facts);
+        let states = |reason: &Reason| decision.reasons.contains(reason) || reason.code.is_asserted();
+        if push.reasons.is_empty() || !push.reasons.iter().all(states) {
+            return Err(Flaw::new("decision", "its facts do not lead to the reasons that it states"));
+        }
+        if let Some(reason) = push.reasons.iter().chain(&decision.reasons).find(|reason| !reason.code.is_tolerable()) {
+            return Err(Flaw::new("decision", &format!("{} is never let through", reason.code)));
+        }
+        Ok(())
+    }
+
+    fn check_signers(decision: &Decision, pending: &BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
         for (oid, commit) in pending {
-            if decision.signers.get(oid) != Some(&commit.actor) {
-                return Err(Flaw::new("decision", &format!("commit {oid} is not by {}", commit.actor)));
+            let (signer, voucher) = (decision.signers.get(oid), decision.vouchers.get(oid));
+            if signer != commit.actor.as_ref() || voucher != commit.vouched_by.as_ref() {
+                return Err(Flaw::new("decision", &format!("commit {oid} is not by whom its entry names")));
             }
         }
-        self.counts.replayed += 1;
         Ok(())
     }
 
@@ -441,8 +461,10 @@ impl<'a> Replay<'a> {
             problem: None,
             refname: name.clone(),
             scopes: BTreeMap::new(),
+            tag: self.tag(update)?,
         };
-        match (update.old, update.new) {
+        let new = update.new.map(|new| derived.tag.as_ref().map_or(new, |tag| tag.commit));
+        match (update.old.map(|old| self.peel(old)), new) {
             (Some(_), None) => derived.action = Move::Delete,
             (Some(old), Some(new)) => {
                 let found = history::difference(&self.graph, &[new], &[old]).map_err(|error| Flaw::graph(&error))?;
@@ -466,6 +488,27 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(derived)
+    }
+
+    /// The signed tag that a ref is to point to; its commit is remembered.
+    fn tag(&mut self, update: &Update) -> Result<Option<facts::Tag>, Flaw> {
+        let flaw = |why: &str| Flaw::new("tag", why);
+        let (Some(field), Some(new)) = (&update.tag, update.new) else { return Ok(None) };
+        let raw = self.log.field_bytes(field)?;
+        if git_oid("tag", &raw) != new {
+            return Err(flaw(&format!("its tag is not {new}")));
+        }
+        let tag = Tag::parse(&raw).map_err(|error| flaw(&error.to_string()))?;
+        tag.check_name(&update.refname).map_err(|error| flaw(&error.to_string()))?;
+        let signature = evidence::tag_signature(&raw, &tag);
+        self.counts.signatures += u64::from(matches!(signature, Signature::Valid { .. }));
+        self.tags.insert(new, tag.commit);
+        Ok(Some(facts::Tag { commit: tag.commit, signature }))
+    }
+
+    /// The commit that a tip is or, as a signed tag, names.
+    fn peel(&self, tip: Oid) -> Oid {
+        peel(&self.tags, tip)
     }
 
     fn extra(&self, update: &Update) -> Result<Vec<RepoPath>, Flaw> {
@@ -499,7 +542,8 @@ impl<'a> Replay<'a> {
                 Entry::Vacant(place) => {
                     let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
                     place.insert(Reach::new(
-                        tips.filter_map(|(_, tip)| Some((self.graph.node(tip).ok()?.generation, *tip))),
+                        tips.map(|(_, tip)| peel(&self.tags, *tip))
+                            .filter_map(|commit| Some((self.graph.node(&commit).ok()?.generation, commit))),
                     ))
                 }
             };
@@ -515,8 +559,9 @@ impl<'a> Replay<'a> {
     }
 
     fn facts_of(&self, oid: &Oid, pending: &BTreeMap<Oid, CheckedCommit>) -> Result<facts::Commit, Flaw> {
+        let vouched = self.vouchers.get(oid).cloned();
         if let Some(commit) = pending.get(oid) {
-            return Ok(commit.evidence.facts.clone());
+            return Ok(facts::Commit { vouched, ..commit.evidence.facts.clone() });
         }
         let lost = || Flaw::new("decision", &format!("commit {oid} enters a ref but has no entry"));
         let entry = self.graph.leaf(oid).ok_or_else(lost)?;
@@ -529,7 +574,14 @@ impl<'a> Replay<'a> {
                 seen.size <= self.size() && tree::root(&self.hashes, seen.size).is_ok_and(|root| root == seen.root);
             commit.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
-        Ok(commit.evidence.facts)
+        Ok(facts::Commit { vouched, ..commit.evidence.facts })
+    }
+
+    /// Denials are counted only beyond those that have entries, in the same minute and of the same source.
+    fn counted(&mut self, denials: &Denials) -> Result<(), Flaw> {
+        let is_first = self.denied.get(&denials.source) != Some(&minute(denials.first));
+        let flaw = denials.flaw().or_else(|| is_first.then_some("no entry holds the first denial of its minute"));
+        flaw.map_or(Ok(()), |flaw| Err(Flaw::new("denials", flaw)))
     }
 
     fn landed(&mut self, landed: &Landed) -> Result<(), Flaw> {
@@ -558,6 +610,7 @@ impl<'a> Replay<'a> {
         let (Move::Create | Move::Update, Some(new), Some(in_force)) = (update.action, update.new, &self.policy) else {
             return self.guarded.clear();
         };
+        let new = self.peel(new);
         let Ok(node) = self.graph.node(&new) else { return };
         for (place, guarded) in &mut self.guarded {
             if in_force.policy.rules().get(*place).is_some_and(|rule| rule.refs.touches(&update.refname)) {
@@ -579,6 +632,11 @@ impl<'a> Replay<'a> {
             }
         }
     }
+}
+
+/// The commit that a tip is or, as one of these tags, names.
+fn peel(tags: &BTreeMap<Oid, Oid>, tip: Oid) -> Oid {
+    tags.get(&tip).copied().unwrap_or(tip)
 }
 
 /// What is wrong with one entry.

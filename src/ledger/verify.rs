@@ -92,6 +92,14 @@ pub struct Decisions {
     pub denied: u64,
     /// Made again with the same result.
     pub replayed: u64,
+    /// Pushes let through that a policy denies which only observes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tolerated: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Refs.
@@ -149,7 +157,12 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
     let counts = replay.counts;
     Report {
         checkpoint: log.head().message.note.clone(),
-        decisions: Decisions { accepted: counts.accepted, denied: counts.denied, replayed: counts.replayed },
+        decisions: Decisions {
+            accepted: counts.accepted,
+            denied: counts.denied,
+            replayed: counts.replayed,
+            tolerated: counts.tolerated,
+        },
         entries,
         ok: replay.problems.is_empty(),
         origin: checkpoint.origin().clone(),

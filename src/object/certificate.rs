@@ -17,6 +17,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::digest::{Digest, sha256};
+use crate::identity::sshsig::{NAMESPACE_GIT, SshSig};
 use crate::name::{NameError, Oid, RefName};
 use crate::object::person;
 
@@ -131,6 +133,16 @@ impl Certificate {
 pub fn signed_payload(raw: &[u8]) -> &[u8] {
     let end = signature_start(raw).unwrap_or(raw.len());
     raw.split_at(end).0
+}
+
+/// What a certificate is known by once it is used: SHA-256 of what is signed and of the key that signed it. Not of the
+/// bytes: of an ECDSA signature everybody can make another that fits, and the certificate would count once more. Where
+/// the signature is none, the bytes are all there is.
+pub fn single_use_digest(raw: &[u8]) -> Digest {
+    let payload = signed_payload(raw);
+    let armour = raw.strip_prefix(payload).unwrap_or_default();
+    let signature = SshSig::parse(armour, NAMESPACE_GIT);
+    signature.map_or_else(|_| sha256(raw), |signature| sha256(&[payload, signature.key().blob()].concat()))
 }
 
 /// Where the first line begins that opens a signature.

@@ -17,6 +17,7 @@ mod findings;
 mod limits;
 mod pusher;
 mod rules;
+mod tags;
 mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ fn judge(policy: &Policy, facts: &Facts, reasons_max: usize) -> Decision {
     }
     limits::check(policy, facts, &mut findings);
     let signers = commits::signers(policy, facts);
+    let vouchers = commits::vouchers(facts, &signers);
     let mut met = BTreeMap::new();
     let mut named = BTreeSet::new();
     for update in &facts.updates {
@@ -60,13 +62,14 @@ fn judge(policy: &Policy, facts: &Facts, reasons_max: usize) -> Decision {
         }
         let listed = Listed::new(facts, update, &mut findings);
         updates::check(policy, pusher, &listed, &mut findings);
+        tags::check(policy, facts.time, &listed, &mut findings);
         commits::check(policy, facts.time, &listed, &mut findings);
         rules::check(policy, facts, &listed, &mut met, &mut findings);
     }
     for rule in met.into_values() {
         findings.note(Reason { rule: Some(rule), ..Reason::new(Code::RuleMet) });
     }
-    findings.decision(pusher.map(|actor| actor.id.clone()), signers)
+    findings.decision(pusher.map(|actor| actor.id.clone()), signers, vouchers)
 }
 
 /// An update with its entering commits looked up.

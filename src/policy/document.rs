@@ -3,6 +3,7 @@
 //! ```toml
 //! mledger = 1
 //! name = "credit models"
+//! mode = "enforce"              # or "observe": everything is decided and recorded, and let through all the same
 //!
 //! [admin]
 //! actors = ["carol@bank.example"]
@@ -57,9 +58,20 @@ pub struct Policy {
     keys: BTreeMap<KeyId, ActorId>,
     limits: Limits,
     logins: BTreeMap<String, ActorId>,
+    mode: Mode,
     name: String,
     roles: BTreeMap<String, Role>,
     rules: Vec<Rule>,
+}
+
+/// What becomes of a push that is not permitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is denied.
+    #[default]
+    Enforce,
+    /// It is recorded with the reasons that would deny it, and let through: for the weeks before a team dares.
+    Observe,
 }
 
 /// Who may change the policy.
@@ -111,6 +123,11 @@ impl Policy {
         let policy = read(&mut reader, &Table::document(table.get_ref()));
         let errors = reader.errors(text);
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
+    }
+
+    /// What becomes of a push that is not permitted.
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The name for people.
@@ -207,7 +224,7 @@ struct Names<'t> {
 }
 
 fn read(reader: &mut Reader, document: &Table<'_>) -> Policy {
-    reader.known(document, &["mledger", "name", "admin", "actors", "roles", "rules", "limits"]);
+    reader.known(document, &["mledger", "name", "mode", "admin", "actors", "roles", "rules", "limits"]);
     version(reader, document);
     let empty = DeTable::new();
     let actors = reader.table(document, "actors").unwrap_or_else(|| Table::part(&empty, 0, "`actors`"));
@@ -220,10 +237,23 @@ fn read(reader: &mut Reader, document: &Table<'_>) -> Policy {
         keys: roster.keys,
         limits: admin::limits(reader, document),
         logins: roster.logins,
+        mode: mode(reader, document),
         name: reader.label(document, "name").unwrap_or_default(),
         rules: rules::read(reader, document, &names),
         actors: roster.actors,
         roles,
+    }
+}
+
+fn mode(reader: &mut Reader, document: &Table<'_>) -> Mode {
+    let Some(text) = reader.text(document, "mode") else { return Mode::default() };
+    match text.value {
+        "enforce" => Mode::Enforce,
+        "observe" => Mode::Observe,
+        _ => {
+            reader.unknown("mode", text, ["enforce", "observe"]);
+            Mode::default()
+        }
     }
 }
 

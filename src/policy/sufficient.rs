@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::decide::decide_in_full;
 use super::document::Policy;
-use super::facts::{Commit, Facts, Pusher, Scope, Signature, Totals, Update};
+use super::facts::{Commit, Facts, Pusher, Scope, Signature, Tag, Totals, Update};
 use super::reason::{Code, Decision, Reason, bounded};
 use crate::name::{Oid, RepoPath};
 
@@ -76,7 +76,14 @@ impl Part<'_> {
     fn with(&self, update: Option<Update>, commit: Option<Oid>) -> Facts {
         let first = || {
             let update = self.facts.updates.first()?.clone();
-            Some(Update { entering: vec![], extra: vec![], problem: None, scopes: BTreeMap::new(), ..update })
+            Some(Update {
+                entering: vec![],
+                extra: vec![],
+                problem: None,
+                scopes: BTreeMap::new(),
+                tag: None,
+                ..update
+            })
         };
         let described = commit.and_then(|oid| Some((oid, self.commit(self.facts.commits.get(&oid)?))));
         Facts {
@@ -91,7 +98,8 @@ impl Part<'_> {
     /// One update, down to one path and one commit.
     fn parts(&self, update: &Update) -> Vec<Facts> {
         let problem = update.problem.as_deref().map(|problem| bounded(problem).to_owned());
-        let bare = Update { entering: vec![], extra: vec![], problem, scopes: BTreeMap::new(), ..update.clone() };
+        let tag = update.tag.as_ref().map(|tag| Tag { signature: short(&tag.signature), ..*tag });
+        let bare = Update { entering: vec![], extra: vec![], problem, scopes: BTreeMap::new(), tag, ..update.clone() };
         let mut parts = vec![self.with(Some(bare.clone()), None)];
         if let Some(path) = self.reason.path.as_ref().filter(|path| update.extra.contains(path)) {
             parts.push(self.with(Some(Update { extra: vec![path.clone()], ..bare.clone() }), None));
@@ -130,16 +138,15 @@ impl Part<'_> {
             rule.is_some_and(|rule| rule.trailers.iter().any(|wanted| wanted.eq_ignore_ascii_case(trailer)))
         };
         Commit {
+            collision: commit.collision.clone().filter(|_| self.reason.code == Code::PathCollision),
+            vouched: commit.vouched.clone(),
             paths: commit
                 .paths
                 .iter()
                 .filter(|change| Some(&change.path) == self.reason.path.as_ref())
                 .cloned()
                 .collect(),
-            signature: match &commit.signature {
-                Signature::Invalid { why } => Signature::Invalid { why: bounded(why).to_owned() },
-                other => other.clone(),
-            },
+            signature: short(&commit.signature),
             trailers: commit.trailers.iter().filter(asked).cloned().collect(),
             ..*commit
         }
@@ -170,6 +177,14 @@ impl Part<'_> {
             _ => return None,
         };
         Some(totals)
+    }
+}
+
+/// A signature with bounded words.
+fn short(signature: &Signature) -> Signature {
+    match signature {
+        Signature::Invalid { why } => Signature::Invalid { why: bounded(why).to_owned() },
+        other => other.clone(),
     }
 }
 

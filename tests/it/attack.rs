@@ -6,9 +6,10 @@ use std::process::Command;
 
 use mledger::clock::Timestamp;
 use mledger::digest::sha256;
+use mledger::entry::denials::{Class, Denials, Source};
 use mledger::entry::field::Field;
-use mledger::entry::leaf::{Leaf, PolicyKind};
-use mledger::entry::statement::{Envelope, PolicyStatement};
+use mledger::entry::leaf::{DenialsKind, Leaf, PolicyKind, VERSION};
+use mledger::entry::statement::{Envelope, PolicyStatement, Statement};
 use mledger::git::Repository;
 use mledger::hook::server_setup::read_signer;
 use mledger::index::Index;
@@ -174,6 +175,9 @@ fn the_holder_of_the_ledgers_key_cannot_make_it_say_what_actors_did_not() {
         "the genesis entry does not name",
     );
     found("stowaway", |leaves| leaves.truncate(2), "no push follows");
+    found("denials of nobody", |leaves| leaves.push(denials(leaves, 1, 120_000)), "no entry holds the first denial");
+    found("no denials", |leaves| leaves.push(denials(leaves, 0, 120_000)), "it counts no denial");
+    found("denials too soon", |leaves| leaves.push(denials(leaves, 1, 0)), "was not over");
     found("again", |leaves| leaves.push(leaves[1].clone()), "has an entry already");
     found(
         "other origin",
@@ -183,6 +187,20 @@ fn the_holder_of_the_ledgers_key_cannot_make_it_say_what_actors_did_not() {
         },
         "begins the ledger elsewhere",
     );
+}
+
+/// So many denials at the newest entry's time, told so many milliseconds later.
+fn denials(leaves: &[Leaf], count: u64, later: i64) -> Leaf {
+    let newest = leaves.last().unwrap().time();
+    Leaf::Denials(Denials {
+        count,
+        first: newest,
+        kind: DenialsKind::Is,
+        last: newest,
+        mledger: VERSION,
+        source: Source::Class(Class::Unknown),
+        time: Timestamp::from_millis(newest.millis() + later).unwrap(),
+    })
 }
 
 /// The first commit leaf, or the first of a merge.
@@ -244,7 +262,7 @@ fn the_policy_in_force_opens_the_inbox_to_nobody() {
         origin: Origin::parse(ORIGIN).unwrap(),
         previous: digest,
     };
-    let statement = statement.to_text().unwrap();
+    let statement = Statement::Policy(statement).to_text().unwrap();
     let signature = "what Mallory wants to keep there".to_owned();
     let bytes = Envelope { attachment: policy, mledger: 1, signature, statement }.to_bytes().unwrap();
     let blob = bank.mallory.write_object(&dir, "blob", &bytes);
@@ -312,9 +330,11 @@ fn refs_differ_by_more_than_case() {
     let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
     alice.commit(&dir, "models/a", "one");
     push(alice, &dir, &["HEAD:refs/heads/dev/a"]);
-    bank.refused("update-problem", "upper and lower case only", || alice.push(&dir, &["HEAD:refs/heads/dev/A"]));
+    bank.refused("update-problem", "by case or the spelling of accents only", || {
+        alice.push(&dir, &["HEAD:refs/heads/dev/A"])
+    });
     let both = ["HEAD:refs/heads/dev/B", "HEAD:refs/heads/dev/b"];
-    bank.refused("update-problem", "upper and lower case only", || alice.push(&dir, &both));
+    bank.refused("update-problem", "by case or the spelling of accents only", || alice.push(&dir, &both));
     push(alice, &dir, &[":refs/heads/dev/a"]);
     push(alice, &dir, &["HEAD:refs/heads/dev/A"]);
     bank.holds();

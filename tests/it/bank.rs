@@ -205,6 +205,7 @@ trailers = ["Ticket"]
     /// code, and `verify` makes the same decision again.
     #[track_caller]
     pub fn refused(&self, code: &str, words: &str, attack: impl FnOnce() -> Run) -> String {
+        self.forget_denials();
         let (refs, size) = (self.refs(), self.size());
         let said = attack().fails();
         assert!(said.contains(words), "not `{words}` but\n{said}");
@@ -215,6 +216,11 @@ trailers = ["Ticket"]
         assert_eq!(push["reason"]["code"], code, "{push:#}");
         self.holds();
         said
+    }
+
+    /// The next denial gets an entry, however many were denied in this minute: a server without the file starts over.
+    pub fn forget_denials(&self) {
+        let _ = std::fs::remove_file(self.server.join("mledger/denials"));
     }
 
     /// Runs `attack`, which Git or the gate stops before anything is recorded.

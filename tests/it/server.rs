@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mledger::clock::Timestamp;
 use mledger::digest::{leaf_hash, sha256};
 use mledger::entry::leaf::{PolicyKind, VERSION};
-use mledger::entry::statement::{Envelope, PolicyStatement};
+use mledger::entry::statement::{Envelope, PolicyStatement, Statement};
 use mledger::identity::sshsig;
 use mledger::name::{ActorId, Origin};
 use mledger::tlog::hashes::stored_position;
@@ -482,7 +482,7 @@ fn envelope(bank: &Bank, person: &Person, new: &str, change: impl FnOnce(&mut Po
         previous: sha256(in_force.as_bytes()),
     };
     change(&mut statement);
-    let statement = statement.to_text().unwrap();
+    let statement = Statement::Policy(statement).to_text().unwrap();
     let signature = sshsig::sign(&person.key(), "mledger", statement.as_bytes());
     Envelope { attachment: new.to_owned(), mledger: VERSION, signature, statement }.to_bytes().unwrap()
 }
@@ -527,7 +527,7 @@ fn a_policy_changes_by_its_admins_will_alone() {
         ),
         (envelope(&bank, carol, "mledger = 1\n", |_| {}), "the new policy has mistakes"),
         (envelope(&bank, carol, &moved, |_| {}), "gives away what belongs to others"),
-        (tampered.to_string().into_bytes(), "the attached policy is not the one"),
+        (tampered.to_string().into_bytes(), "what is attached is not what the statement names"),
         (b"{}".to_vec(), "not a statement of a known shape"),
         (vec![b'x'; 40_000], "not a statement of a known shape"),
     ] {

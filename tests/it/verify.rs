@@ -422,8 +422,8 @@ fn decisions_that_do_not_follow_are_caught() {
     liar.caught(5, "decision", "for other reasons than it states", |all| {
         drop(all[5]["reasons"].as_array_mut().unwrap().pop());
     });
-    liar.caught(5, "decision", "for other reasons than it states", |all| all[5]["actor"] = json!("carol@bank.example"));
-    liar.caught(5, "decision", "is not by carol@bank.example", |all| all[4]["actor"] = json!("carol@bank.example"));
+    liar.caught(5, "decision", "it names another pusher", |all| all[5]["actor"] = json!("carol@bank.example"));
+    liar.caught(5, "decision", "is not by whom its entry names", |all| all[4]["actor"] = json!("carol@bank.example"));
     liar.caught(5, "certificate", "is signed by another key", |all| {
         let key = all[1]["key"].clone();
         all[5]["pusher"]["key"] = key;

@@ -3,15 +3,18 @@
 //!
 //! A new verb is its `mod` line, a variant of [`Command`] and an arm of [`run`].
 
+mod check;
 mod completions;
 mod demo;
 mod export;
 mod hook;
+mod import;
 mod init;
 mod log;
 mod man;
-mod policy;
+pub mod policy;
 mod prove;
+mod reconcile;
 mod show;
 mod verify;
 mod verify_proof;
@@ -71,7 +74,10 @@ pub enum Command {
     Show(show::Args),
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
+    Check(check::Args),
     Policy(policy::Args),
+    Import(import::Args),
+    Reconcile(reconcile::Args),
     Export(export::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -88,7 +94,10 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
+        Command::Check(args) => check::run(context, args),
         Command::Policy(args) => policy::run(context, args),
+        Command::Import(args) => import::run(context, args),
+        Command::Reconcile(args) => reconcile::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Completions(args) => completions::run(context, args),
         Command::Man(args) => man::run(context, args),

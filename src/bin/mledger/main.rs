@@ -9,6 +9,7 @@ mod context;
 mod error;
 mod output;
 mod refusal;
+mod statement;
 mod verifier;
 mod walk;
 

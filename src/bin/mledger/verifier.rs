@@ -55,7 +55,7 @@ fn fingerprint(arguments: &[OsString]) -> Option<()> {
     let file = Path::new(arguments.last()?);
     let public = std::fs::read_to_string(file.with_added_extension("pub")).or_else(|_| std::fs::read_to_string(file));
     let key = PublicKey::parse(&public.ok()?).ok()?;
-    writeln!(io::stdout(), "256 {} (ED25519)", key.id()).ok()
+    writeln!(io::stdout(), "{} {} ({})", key.bits(), key.id(), key.kind().label()).ok()
 }
 
 /// The word after `-Y`, which may stand right behind it.

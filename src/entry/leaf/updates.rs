@@ -107,6 +107,7 @@ mod tests {
             new: Some(Oid::from_bytes([1; 20])),
             old: None,
             refname: RefName::parse(&format!("refs/heads/{number:04}-{}", "x".repeat(180))).unwrap(),
+            tag: None,
         }
     }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::ed25519::SecretKey;
+use crate::identity::key::PublicKey;
 use crate::identity::sshsig;
 use crate::object::fixture::{Sandbox, vectors};
 
@@ -73,7 +74,7 @@ fn certificates_of_real_git_verify() {
     let refname = RefName::parse("refs/heads/main").unwrap();
     assert_eq!(certificate.commands, [Command { new: Some(head), old: None, refname }]);
     let signer = sshsig::verify(certificate.signature.as_bytes(), "git", signed_payload(&raw)).unwrap();
-    assert_eq!(signer.ed25519(), &key.public());
+    assert_eq!(signer, PublicKey::from_ed25519(key.public()));
 }
 
 #[test]
@@ -96,4 +97,28 @@ proptest! {
         let _ = Certificate::parse(&raw);
         prop_assert!(signed_payload(&raw).len() <= raw.len());
     }
+}
+
+/// The certificate of the vector by a new key of that kind: its bytes, and its bytes signed once more.
+fn signed_twice(kind: &str) -> [Vec<u8>; 2] {
+    let sandbox = Sandbox::new();
+    sandbox.run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-f", "key"], b"");
+    let raw = vector("two-refs-and-options");
+    let payload = signed_payload(&raw);
+    let sign = || sandbox.run("ssh-keygen", &["-Y", "sign", "-q", "-n", "git", "-f", "key"], payload);
+    [sign(), sign()].map(|armour| [payload, &armour].concat())
+}
+
+#[test]
+fn another_signature_by_the_same_key_makes_no_other_certificate() {
+    let [one, two] = signed_twice("ecdsa");
+    assert!(verifies(&one) && verifies(&two));
+    assert_ne!(one, two);
+    assert_eq!(single_use_digest(&one), single_use_digest(&two));
+    // Of another key, of other commands, or without a signature that counts it is another.
+    let [other, _] = signed_twice("ecdsa");
+    assert_ne!(single_use_digest(&one), single_use_digest(&other));
+    let changed = String::from_utf8(one.clone()).unwrap().replace("heads/side", "heads/sida");
+    assert_ne!(single_use_digest(&one), single_use_digest(changed.as_bytes()));
+    assert_eq!(single_use_digest(b"no certificate"), sha256(b"no certificate"));
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::identity::ed25519::SecretKey;
+use crate::identity::key::PublicKey;
 use crate::identity::sshsig;
 use crate::object::fixture::{Sandbox, vectors};
 
@@ -87,7 +88,7 @@ fn commits_of_real_git_are_read_as_git_reads_them() {
         assert_eq!(commit.message.trim_end(), sandbox.git_text(&["log", "-1", "--format=%B"]));
         assert_eq!(commit.author.seconds.to_string(), sandbox.git_text(&["log", "-1", "--format=%at"]));
         let signer = sshsig::verify(commit.signature.unwrap().as_bytes(), "git", &signed_payload(&raw)).unwrap();
-        assert_eq!(signer.ed25519(), &key.public());
+        assert_eq!(signer, PublicKey::from_ed25519(key.public()));
     }
 }
 

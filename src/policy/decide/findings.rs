@@ -4,8 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::identity::key::KeyId;
 use crate::name::{ActorId, Oid, RefName};
+use crate::policy::facts::Voucher;
 use crate::policy::reason::{Code, Decision, Reason};
 use crate::policy::role::Action;
+
+/// How many places are kept free for codes that have not come up. As many as there were codes in the first ledgers,
+/// for ever: another number would cut the reasons of a recorded decision elsewhere. A later code takes a place more.
+const DENYING_CODES: usize = 27;
+const PERMITTING_CODES: usize = 2;
 
 /// Denials and permissions, each in the order in which they were found.
 pub(super) struct Findings {
@@ -36,8 +42,7 @@ struct Likeness {
 
 impl Findings {
     pub fn new(max: usize) -> Self {
-        let denying = Code::ALL.iter().filter(|code| code.denies()).count();
-        Self { denials: Gathered::new(max, denying), permissions: Gathered::new(max, Code::ALL.len() - denying) }
+        Self { denials: Gathered::new(max, DENYING_CODES), permissions: Gathered::new(max, PERMITTING_CODES) }
     }
 
     /// Notes a reason.
@@ -46,10 +51,15 @@ impl Findings {
     }
 
     /// Accepts where nothing denies.
-    pub fn decision(self, pusher: Option<ActorId>, signers: BTreeMap<Oid, ActorId>) -> Decision {
+    pub fn decision(
+        self,
+        pusher: Option<ActorId>,
+        signers: BTreeMap<Oid, ActorId>,
+        vouchers: BTreeMap<Oid, Voucher>,
+    ) -> Decision {
         let accepted = self.denials.codes.is_empty();
         let reasons = if accepted { self.permissions.reasons } else { self.denials.reasons };
-        Decision { accepted, pusher, reasons, signers }
+        Decision { accepted, pusher, reasons, signers, vouchers }
     }
 }
 
@@ -74,7 +84,7 @@ impl Gathered {
         }
         // One place stays free for each code that has not come up, so that every kind of denial is shown.
         let fresh = self.codes.insert(reason.code);
-        self.codes_left -= usize::from(fresh);
+        self.codes_left = self.codes_left.saturating_sub(usize::from(fresh));
         if fresh || self.reasons.len() + self.codes_left < self.max {
             self.places.insert(likeness, self.reasons.len());
             self.reasons.push(reason);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::commits::voucher;
 use super::findings::Findings;
 use super::{Listed, look_up};
 use crate::name::{Oid, RepoPath};
@@ -51,7 +52,7 @@ pub(super) fn check<'a>(
         let path = guard.path();
         if path.is_some() || guard.is_everywhere() {
             met.insert(place, rule.name.clone());
-            guard.demand(facts, listed, path, findings);
+            guard.demand(policy, facts, listed, path, findings);
         }
     }
 }
@@ -84,7 +85,14 @@ impl<'a> Guard<'_, 'a> {
         })
     }
 
-    fn demand(&self, facts: &Facts, listed: &Listed<'_>, path: Option<&RepoPath>, findings: &mut Findings) {
+    fn demand(
+        &self,
+        policy: &Policy,
+        facts: &Facts,
+        listed: &Listed<'_>,
+        path: Option<&RepoPath>,
+        findings: &mut Findings,
+    ) {
         let rule = self.rule;
         let about = |reason: Reason| Reason {
             refname: Some(listed.update.refname.clone()),
@@ -100,7 +108,9 @@ impl<'a> Guard<'_, 'a> {
             findings.note(about(Reason { path: path.cloned(), ..reason }));
         }
         if rule.is_about_commits() {
-            for (oid, commit, path) in self.concerned() {
+            // Whoever made a commit that an admin vouches for knew nothing of our trailers.
+            let own = |commit: &Commit| voucher(policy, commit, facts.time).is_none();
+            for (oid, commit, path) in self.concerned().filter(|(_, commit, _)| own(commit)) {
                 for reason in lacks(rule, commit) {
                     findings.note(about(Reason { commit: Some(oid), path: path.cloned(), ..reason }));
                 }

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::name::ActorId;
-use crate::policy::facts::{LogTrailer, ManifestTrailer, Move, Pusher, Scope, Signature, Totals};
+use crate::policy::facts::{
+    Collision, LogTrailer, ManifestTrailer, Move, Pusher, Scope, Signature, Tag, Totals, Voucher,
+};
 use crate::policy::sample::{self, commit, key, oid, path, push, update};
 
 mod arbitrary;
@@ -249,6 +251,15 @@ fn commits_are_signed_by_who_may() {
 }
 
 #[test]
+fn paths_that_collide_deny_whoever_adds_them() {
+    let colliding = with(bob(&["models/w"]), |facts| {
+        first(facts).collision = Some(Collision { path: path("models/w"), with: path("models/W") });
+    });
+    let decision = check(&colliding, &["path-collision main #1 models/w"]);
+    assert_eq!(decision.reasons[0].detail.as_deref(), Some("`models/W` stands beside it"));
+}
+
+#[test]
 fn links_need_a_grant_that_says_so() {
     let link = |refname, at: &str| {
         let facts = push(2, vec![commit(1, &[at])], vec![update(Move::Update, refname, &[1])]);
@@ -443,6 +454,62 @@ fn a_big_push_is_decided_in_milliseconds() {
     assert!(decision.accepted, "{:?}", decision.reasons);
     // Four milliseconds when optimised; the bound only catches a matcher that went quadratic.
     assert!(took.as_millis() < 2000, "{took:?}");
+}
+
+fn voucher(actor: &str) -> Voucher {
+    Voucher { actor: ActorId::parse(actor).unwrap(), entry: 7 }
+}
+
+#[test]
+fn a_vouched_commit_is_judged_as_if_the_admin_had_made_it() {
+    let unsigned = |actor: &str, path: &str| {
+        with(bob(&[path]), |facts| {
+            *first(facts) = Commit {
+                log: LogTrailer::Missing,
+                manifest: ManifestTrailer::Missing,
+                signature: Signature::Missing,
+                trailers: BTreeSet::new(),
+                vouched: Some(voucher(actor)),
+                ..first(facts).clone()
+            }
+        })
+    };
+    // Its author knew nothing of trailers; what rules ask of the push is asked all the same.
+    let decision = check(
+        &unsigned("bob", "models/credit/w"),
+        &[
+            "granted bob as maintainer update main",
+            "vouched bob main",
+            "granted bob as engineer commit main",
+            "rule-met `ticket`",
+            "rule-met `signed`",
+        ],
+    );
+    assert_eq!((decision.signers.len(), decision.vouchers[&oid(1)].entry), (0, 7));
+    // Nobody gets more by it than the admin may commit, who has to be an actor still.
+    check(&unsigned("bob", "docs/x"), &["commit-not-granted bob commit main #1 docs/x"]);
+    check(&unsigned("carol", "models/w"), &["commit-unsigned main #1"]);
+    check(&unsigned("nobody", "models/w"), &["commit-unsigned main #1"]);
+    // A good signature counts first.
+    let signed = with(unsigned("nobody", "models/w"), |facts| first(facts).signature = commit(1, &[]).signature);
+    assert_eq!(decide(&policy(), &signed).signers[&oid(1)].as_str(), "alice");
+    // What is false is false, whoever vouches.
+    let false_manifest = with(unsigned("bob", "models/w"), |facts| first(facts).manifest = ManifestTrailer::Mismatch);
+    check(&false_manifest, &["manifest-mismatch main #1"]);
+}
+
+#[test]
+fn a_tag_is_signed_by_an_actor() {
+    let tagged = |signature| {
+        let tag = Some(Tag { commit: oid(1), signature });
+        push(2, vec![], vec![Update { tag, ..update(Move::Create, "refs/tags/v1", &[]) }])
+    };
+    let signed = |seed| Signature::Valid { key: key(seed).id().clone() };
+    assert!(decide(&policy(), &tagged(signed(1))).accepted);
+    check(&tagged(Signature::Missing), &["tag-unsigned v1"]);
+    check(&tagged(Signature::Invalid { why: "bent".to_owned() }), &["tag-signature-invalid v1"]);
+    check(&tagged(signed(9)), &["key-unknown v1"]);
+    check(&tagged(signed(3)), &["actor-expired carol v1"]);
 }
 
 proptest! {

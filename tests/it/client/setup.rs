@@ -95,10 +95,10 @@ fn what_cannot_be_used_is_named() {
     let alice = world.person("alice");
     alice.git(world.root(), &["init", "-q", "model"]).ok();
     let dir = world.path("model");
-    fs::write(world.path("rsa.pub"), "ssh-rsa AAAAB3NzaC1yc2E= me\n").unwrap();
-    let rsa = world.path("rsa").display().to_string();
+    fs::write(world.path("dsa.pub"), "ssh-dss AAAAB3NzaC1kc3M= me\n").unwrap();
+    let dsa = world.path("dsa").display().to_string();
     for (words, expected) in [
-        (&["init", "--key", rsa.as_str()][..], "use ssh-ed25519"),
+        (&["init", "--key", dsa.as_str()][..], "use ssh-ed25519"),
         (&["init", "--key", "missing"], "missing"),
         (&["init", "--remote", "nowhere"], "no remote called `nowhere`"),
         (&["init", "--policy", "policy.toml"], "bare repository"),

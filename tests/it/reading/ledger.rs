@@ -167,7 +167,7 @@ fn commit(number: u64) -> (Vec<u8>, String) {
 }
 
 fn update() -> Update {
-    Update { extra: None, action: Move::Update, new: None, old: None, refname: main_branch() }
+    Update { extra: None, action: Move::Update, new: None, old: None, refname: main_branch(), tag: None }
 }
 
 /// An accepted push of one commit: its three entries.
@@ -177,8 +177,8 @@ fn push(number: u64) -> Vec<Leaf> {
     let key = PublicKey::from_ed25519(key.public()).id().clone();
     let (object, manifest) = commit(number);
     let commit = Commit {
-        actor: actor.clone(),
-        key: key.clone(),
+        actor: Some(actor.clone()),
+        key: Some(key.clone()),
         kind: CommitKind::Is,
         manifest: Field::text(&manifest, &mut blobs),
         mledger: VERSION,
@@ -186,6 +186,7 @@ fn push(number: u64) -> Vec<Leaf> {
         oid: git_oid("commit", &object),
         own: None,
         time: time(),
+        vouched_by: None,
     };
     assert!(blobs.is_empty());
     let push = Push {

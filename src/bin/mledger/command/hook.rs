@@ -9,7 +9,7 @@ use mledger::git::repository::verify_hashes_on_read;
 use mledger::hook::post_commit::Feedback;
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
-use mledger::hook::pusher::Environment;
+use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
     commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
 };
@@ -69,7 +69,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
         "pre-push" => pre_push(context, dir, args),
         "pre-receive" => pre_receive(context, dir, input),
-        "post-receive" => Ok(post_receive(context, dir, input)),
+        "post-receive" => Ok(post_receive(context, dir)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
     }
 }
@@ -134,19 +134,34 @@ fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> 
 fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failure> {
     let denied =
         |error| Failure::from(error).of("mledger: push refused: the gate could not decide, so nothing was moved");
-    let answer = pre_receive::pre_receive(dir, input, &Environment::read()).map_err(denied)?;
+    let answer = match pre_receive::pre_receive(dir, input, &Environment::read()).map_err(denied) {
+        Err(failure) if is_behind_gitlab(dir) => {
+            context.output.say(refusal::for_gitlab(&failure.to_string()).trim_end());
+            return Ok(End::Wrong);
+        }
+        answer => answer?,
+    };
     let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
     let is_root = |commit: &Oid| {
         let links = Repository::open_from_env().and_then(|pushed| pushed.links(commit));
         links.is_ok_and(|(_, parents)| parents.is_empty())
     };
-    context.output.say(refusal::text(&answer, &origin, &is_root).trim_end());
+    let mut text = refusal::text(&answer, &origin, &is_root);
+    if !answer.accepted && is_behind_gitlab(dir) {
+        text = refusal::for_gitlab(&text);
+    }
+    context.output.say(text.trim_end());
     Ok(if answer.accepted { End::Fine } else { End::Denied })
 }
 
+fn is_behind_gitlab(dir: &Path) -> bool {
+    let word = Repository::open(dir).and_then(|repository| repository.config("mledger.login"));
+    word.is_ok_and(|word| word.as_deref() == Some(LoginSource::Gitlab.word()))
+}
+
 /// The refs have moved already: what fails here is made up for by the next push.
-fn post_receive(context: &Context, dir: &Path, input: &[u8]) -> End {
-    if let Err(error) = post_receive::post_receive(dir, input) {
+fn post_receive(context: &Context, dir: &Path) -> End {
+    if let Err(error) = post_receive::post_receive(dir) {
         context.output.fail(&Failure::from(error).of("the push landed, but the ledger does not say so yet"));
     }
     End::Fine

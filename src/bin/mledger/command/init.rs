@@ -22,7 +22,7 @@ pub struct Args {
     /// In a bare repository: the ledger's name [default: host and folder]
     #[arg(long, value_name = "NAME", value_parser = Origin::parse)]
     pub origin: Option<Origin>,
-    /// In a bare repository: what tells who pushes, where a push is not signed
+    /// In a bare repository: what tells who pushes, where a push is not signed; see below [default: none]
     #[arg(long, value_name = "SOURCE")]
     pub login: Option<String>,
     /// In a clone: who you are to the policy [default: your e-mail address]
@@ -45,9 +45,24 @@ pub struct Args {
 const AFTER_HELP: &str = "\
 Doing it again changes nothing. Hooks that are there are kept and run first.
 
+Sources of logins, one for the life of a ledger; a policy writes a login as SOURCE:NAME:
+  none           no login counts: every push must be signed
+  ssh-user-auth  the key that signed in, from SSH_USER_AUTH of an sshd with ExposeAuthInfo
+  gitolite       GL_USER; refused with GL_BYPASS_ACCESS_CHECKS
+  gitea          GITEA_PUSHER_NAME, of Forgejo too; refused for deploy keys and internal pushes
+  gitlab         GL_USERNAME; refused for deploy keys
+  github         GITHUB_USER_LOGIN of GitHub Enterprise Server; refused for apps
+  http           REMOTE_USER of a web server that authenticates, before git http-backend
+  env            MLEDGER_LOGIN, set by your forced command
+
+Whoever chooses the environment of git-receive-pack chooses the login. So a source is safe where
+every push comes through that front end, and no pusher has a shell on the server or may send it
+variables (AcceptEnv and PermitUserEnvironment of sshd). A signed push nobody can forge.
+
 Examples:
   mledger init                        in a clone
   mledger init --policy policy.toml   in the bare repository that people push to
+  mledger init --policy policy.toml --login gitea
   mledger init --undo";
 
 /// Sets up the repository that holds the current folder.

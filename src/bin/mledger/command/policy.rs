@@ -41,13 +41,14 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
 }
 
 /// A policy's text, and what to call it.
-struct PolicyText {
+pub struct PolicyText {
     name: String,
-    text: String,
+    /// The text itself.
+    pub text: String,
 }
 
 /// The policy in `file`, or the one in force.
-fn read_policy(context: &Context, file: Option<&Path>, key: &KeyArgs) -> Result<PolicyText, Failure> {
+pub fn read_policy(context: &Context, file: Option<&Path>, key: &KeyArgs) -> Result<PolicyText, Failure> {
     if let Some(file) = file {
         return Ok(PolicyText { name: file.display().to_string(), text: read_file(file, Policy::TEXT_BYTES_MAX)? });
     }

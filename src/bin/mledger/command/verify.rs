@@ -191,10 +191,11 @@ fn text(report: &Report, looks_at_refs: bool) -> String {
     row(
         "decided",
         format!(
-            "{} replayed: {} accepted, {} denied",
+            "{} replayed: {} accepted, {} denied{}",
             counted(decisions.replayed, "decision", "decisions"),
             decisions.accepted,
-            decisions.denied
+            decisions.denied,
+            if decisions.tolerated > 0 { format!(", {} tolerated", decisions.tolerated) } else { String::new() }
         ),
     );
     let refs = report.refs;

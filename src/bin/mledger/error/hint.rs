@@ -9,6 +9,7 @@ use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
 use mledger::ledger::follow::FollowError;
 use mledger::ledger::hashes::CacheError;
+use mledger::ledger::place::PlaceError;
 use mledger::ledger::prove::ProveError;
 use mledger::ledger::read::ReadError;
 
@@ -122,6 +123,11 @@ fn of_read(error: &ReadError) -> Option<String> {
 }
 
 fn of_append(error: &AppendError) -> Option<String> {
+    if let AppendError::Place(PlaceError::Locked { .. }) = error {
+        return Some(
+            "push again; if it happens once more, an administrator should look for a hanging `mledger`".to_owned(),
+        );
+    }
     let set_back = matches!(error, AppendError::SetBack { .. } | AppendError::Forked { .. });
     set_back.then(|| GO_ON.to_owned())
 }

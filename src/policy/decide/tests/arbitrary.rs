@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::name::{Oid, RefName, RepoPath};
+use crate::name::{ActorId, Oid, RefName, RepoPath};
 use crate::policy::document::Policy;
 use crate::policy::facts::{
-    Commit, Facts, LogTrailer, ManifestTrailer, Move, Path, Pusher, Scope, Signature, Totals, Update,
+    Commit, Facts, LogTrailer, ManifestTrailer, Move, Path, Pusher, Scope, Signature, Tag, Totals, Update, Voucher,
 };
 use crate::policy::sample::{self, key, oid, path};
 
@@ -138,9 +138,12 @@ fn commit() -> impl Strategy<Value = Commit> {
         1 => select(vec![ManifestTrailer::Missing, ManifestTrailer::Mismatch]),
     ];
     let paths = paths().prop_flat_map(|paths| paths.into_iter().map(change).collect::<Vec<_>>());
-    (logs, manifests, paths, signature(), trailers).prop_map(|(log, manifest, paths, signature, trailers)| {
+    let vouchers = prop::option::weighted(0.1, select(vec!["a0", "a1", "nobody"]));
+    let parts = (logs, manifests, paths, signature(), trailers, vouchers);
+    parts.prop_map(|(log, manifest, paths, signature, trailers, vouched)| {
         let trailers = trailers.into_iter().map(str::to_owned).collect();
-        Commit { log, manifest, paths, signature, trailers }
+        let vouched = vouched.map(|actor| Voucher { actor: ActorId::parse(actor).unwrap(), entry: 7 });
+        Commit { collision: None, log, manifest, paths, signature, trailers, vouched }
     })
 }
 
@@ -154,8 +157,9 @@ fn update() -> impl Strategy<Value = Update> {
     let scopes = prop::collection::btree_map(select(vec!["rule 0".to_owned(), "rule 1".to_owned()]), scope, 0..3);
     let moves = vec![Move::Create, Move::Update, Move::Update, Move::Rewrite, Move::Delete];
     let problem = prop::option::weighted(0.05, Just("p".repeat(3000)));
-    (select(moves), select(REFS.to_vec()), oids(), paths(), scopes, problem).prop_map(
-        |(action, refname, entering, extra, scopes, problem)| Update {
+    let tag = prop::option::weighted(0.1, signature().prop_map(|signature| Tag { commit: oid(1), signature }));
+    (select(moves), select(REFS.to_vec()), oids(), paths(), scopes, problem, tag).prop_map(
+        |(action, refname, entering, extra, scopes, problem, tag)| Update {
             entering: if action == Move::Delete { vec![] } else { entering },
             extra,
             action,
@@ -164,6 +168,7 @@ fn update() -> impl Strategy<Value = Update> {
             problem,
             refname: RefName::parse(refname).unwrap(),
             scopes,
+            tag,
         },
     )
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mledger::hook::clone_setup::{self, Found, LedgerState, Options, Report, Setting};
+use mledger::hook::clone_setup::{self, Found, LedgerState, Options, PassedOver, Report, Setting};
 use mledger::hook::install::Done;
 use mledger::identity::file::{FileError, parse_private};
 use mledger::ledger::follow::Followed;
@@ -62,6 +62,7 @@ fn value(report: &Report) -> Value {
             "configured": report.key.configured,
             "fingerprint": report.key.public.id(),
             "found": found_word(report.key.found),
+            "passed-over": passed_over(&report.key.passed_over),
             "public": report.key.public.to_string(),
         },
         "ledger": ledger_value(&report.ledger),
@@ -97,6 +98,10 @@ fn settings(settings: &[Setting]) -> Vec<Value> {
     settings.iter().map(|setting| json!({"key": setting.key, "new": setting.new, "old": setting.old})).collect()
 }
 
+fn passed_over(keys: &[PassedOver]) -> Vec<Value> {
+    keys.iter().map(|key| json!({"place": key.place, "why": key.why})).collect()
+}
+
 fn done_word(done: Done) -> &'static str {
     match done {
         Done::Installed => "installed",
@@ -129,6 +134,9 @@ fn text(report: &Report) -> String {
     let mut text = styled(GOOD, title) + "\n\n";
     let _ = writeln!(text, "  actor   {}", report.actor);
     let _ = writeln!(text, "  key     {} ({})", report.key.public.id(), key_story(report));
+    for PassedOver { place, why } in &report.key.passed_over {
+        let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
+    }
     if needs_passphrase(report) {
         let _ =
             writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");

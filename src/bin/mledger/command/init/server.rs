@@ -30,16 +30,24 @@ pub fn set_up(context: &Context, args: &Args, repository: &Repository) -> Result
         None => policy_for_caller(context, args, repository)?,
     };
     check(args, &policy)?;
-    let word = args.login.as_deref().unwrap_or("none");
-    let login = LoginSource::parse(word)
-        .ok_or_else(|| Failure::usage(format!("`{word}` is no source of logins; there are none, env and http")))?;
+    let login = source(args.login.as_deref().unwrap_or(LoginSource::None.word()))?;
     let options = Options { policy, origin: args.origin.clone(), login, program: std::env::current_exe()? };
     let report = server_setup::set_up(repository.git_dir(), &options, Timestamp::now())?;
     if let Some(asked) = args.origin.as_ref().filter(|asked| report.existed && **asked != report.origin) {
         context.output.say(format_args!("note: the ledger keeps its name; it is not {asked} now"));
     }
+    if let Some(asked) = args.login.as_ref().filter(|asked| report.existed && **asked != report.login) {
+        let kept = &report.login;
+        context.output.say(format_args!("note: the ledger keeps its source of logins, {kept}; it is not {asked} now"));
+    }
     context.output.result(&report, || text(&report))?;
     Ok(End::Fine)
+}
+
+fn source(word: &str) -> Result<LoginSource, Failure> {
+    let words = LoginSource::ALL.map(LoginSource::word).join(", ");
+    let unknown = || Failure::usage(format!("`{word}` is no source of logins; there are {words}"));
+    LoginSource::parse(word).ok_or_else(unknown)
 }
 
 /// Names every mistake of a policy before anything is made.
@@ -101,6 +109,9 @@ fn text(report: &Report) -> String {
             counted(commits, "commit", "commits"),
             counted(refs, "ref", "refs")
         );
+    }
+    if report.login != LoginSource::None.word() {
+        let _ = writeln!(text, "  logins  {}", report.login);
     }
     if !report.chained.is_empty() {
         let _ = writeln!(text, "  hooks   kept, and run first: {}", report.chained.join(", "));

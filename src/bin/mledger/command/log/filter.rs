@@ -25,7 +25,7 @@ pub struct FilterArgs {
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = KINDS)]
     kinds: Vec<String>,
     /// Pushes decided so
-    #[arg(long, value_parser = ["accepted", "denied"])]
+    #[arg(long, value_parser = ["accepted", "denied", "tolerated"])]
     decision: Option<String>,
     /// From this day or moment on, or no older than this: 2026-11-01, 2026-11-01T09:30:00Z, 7d
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
@@ -35,7 +35,8 @@ pub struct FilterArgs {
     until: Option<Timestamp>,
 }
 
-const KINDS: [&str; 6] = ["genesis", "policy", "commit", "push", "landed", "observed"];
+const KINDS: [&str; 9] =
+    ["genesis", "policy", "commit", "push", "landed", "observed", "import", "reconcile", "denials"];
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -52,16 +53,9 @@ impl FilterArgs {
             && self.refs.as_ref().is_none_or(|glob| row.refs.iter().any(|name| is_about_ref(glob, name)))
             && self.paths.as_ref().is_none_or(|glob| row.paths.iter().any(|path| is_about_path(glob, path)))
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
-            && self.decision.as_deref().is_none_or(|wanted| row.decision.map(word) == Some(wanted))
+            && self.decision.as_deref().is_none_or(|wanted| row.decision.map(Verdict::as_str) == Some(wanted))
             && self.since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
             && self.until.is_none_or(|until| row.time.is_some_and(|time| time <= until))
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted => "accepted",
-        Verdict::Denied => "denied",
     }
 }
 

@@ -1,9 +1,10 @@
 //! One entry, as `log` shows it.
 
 use mledger::clock::Timestamp;
+use mledger::entry::denials::{Denials, Source};
 use mledger::entry::field::Field;
-use mledger::entry::leaf::{self, Commit, Leaf, LeafError, PolicyChange, Push, Verdict};
-use mledger::entry::statement::Envelope;
+use mledger::entry::leaf::{self, Commit, Leaf, LeafError, Push, Verdict};
+use mledger::entry::statement::{Envelope, Statement};
 use mledger::entry::story;
 use mledger::ledger::read::{Log, ReadError};
 use mledger::model::manifest::Manifest;
@@ -56,7 +57,9 @@ impl Row {
             Leaf::Genesis(genesis) => {
                 Ok(Self { origin: Some(genesis.origin.clone()), vkey: Some(genesis.vkey.clone()), ..row })
             }
-            Leaf::Policy(change) => row.with_signers(log, &change),
+            Leaf::Policy(change) => row.with_signers(log, &change.statements),
+            Leaf::Import(import) => row.with_signers(log, std::slice::from_ref(&import.statement)),
+            Leaf::Reconcile(reconcile) => row.with_signers(log, std::slice::from_ref(&reconcile.statement)),
             Leaf::Commit(commit) => row.with_commit(log, &commit, with_paths),
             Leaf::Push(push) => row.with_push(log, &push.whole(|name| log.blob(name))?, with_paths),
             Leaf::Landed(landed) => {
@@ -65,6 +68,10 @@ impl Row {
             Leaf::Observed(observed) => {
                 Ok(Self { refs: observed.refs.iter().map(|seen| seen.refname.clone()).collect(), ..row })
             }
+            Leaf::Denials(Denials { source: Source::Actor(actor), .. }) => {
+                Ok(Self { actor: Some(actor.clone()), ..row })
+            }
+            Leaf::Denials(_) => Ok(row),
         }
     }
 
@@ -79,17 +86,21 @@ impl Row {
         Self { index, kind, time: Timestamp::parse(text("time")).ok(), story: error.to_string(), ..Self::default() }
     }
 
-    fn with_signers(mut self, log: &Log<'_>, change: &PolicyChange) -> Result<Self, ReadError> {
-        for statement in &change.statements {
+    fn with_signers(mut self, log: &Log<'_>, statements: &[Field]) -> Result<Self, ReadError> {
+        for statement in statements {
             let bytes = statement.read_text(|name| log.blob(name))?;
-            self.actors.extend(Envelope::parse(bytes.as_bytes()).map(|(_, statement)| statement.actor));
+            let Ok((_, statement)) = Envelope::parse(bytes.as_bytes()) else { continue };
+            self.actors.push(statement.actor().clone());
+            if let Statement::Reconcile(statement) = &statement {
+                self.refs.extend(statement.refs.iter().map(|found| found.refname.clone()));
+            }
         }
         self.actor = self.actors.first().cloned();
         Ok(self)
     }
 
     fn with_commit(mut self, log: &Log<'_>, commit: &Commit, with_paths: bool) -> Result<Self, ReadError> {
-        self.actor = Some(commit.actor.clone());
+        self.actor = commit.actor.clone().or_else(|| commit.vouched_by.as_ref().map(|voucher| voucher.actor.clone()));
         self.commit = Some(commit.oid);
         if with_paths {
             self.paths = match &commit.own {
@@ -104,7 +115,7 @@ impl Row {
         self.actor.clone_from(&push.actor);
         self.decision = Some(push.decision);
         self.refs = push.updates.iter().map(|update| update.refname.clone()).collect();
-        if push.decision == Verdict::Denied {
+        if push.decision != Verdict::Accepted {
             self.reason = push.reasons.first().cloned();
         }
         if with_paths {
@@ -124,12 +135,13 @@ impl Row {
         let time = self.time.map(|time| time.to_string()).unwrap_or_default();
         // To the second: whoever needs the milliseconds asks for one entry.
         let time = time.get(..19).unwrap_or_default().replace('T', " ");
-        let head = format!("{:>digits$}  {time:19}  {:8}  ", self.index, tame(&self.kind));
+        let head = format!("{:>digits$}  {time:19}  {:9}  ", self.index, tame(&self.kind));
         let columns = width.map_or(usize::MAX, |width| width.saturating_sub(head.chars().count() + 2));
         let story = cut(&tame(&self.story), columns);
         let (style, mark) = match (self.decision, self.kind.as_str()) {
             (Some(Verdict::Accepted), _) => (GOOD, '✓'),
             (Some(Verdict::Denied), _) => (BAD, '✗'),
+            (Some(Verdict::Tolerated), _) => (ODD, '~'),
             (None, "observed" | "unreadable") => (ODD, '!'),
             (None, _) => (FAINT, '·'),
         };

@@ -2,17 +2,19 @@
 
 use std::fmt;
 
+use mledger::entry::denials::Denials;
+use mledger::entry::field::Field;
 use mledger::entry::leaf::{
-    Commit, Genesis, Landed, Leaf, LeafError, Observed, PolicyChange, Push, State, Update, Verdict,
+    Commit, Genesis, Landed, Leaf, LeafError, PolicyChange, Push, Range, State, Unexplained, Update, Verdict,
 };
-use mledger::entry::statement::Envelope;
+use mledger::entry::statement::{Envelope, Statement};
 use mledger::evidence;
 use mledger::ledger::read::{Log, ReadError};
 use mledger::model::manifest::{Line, Manifest, New};
 use mledger::name::Oid;
 use mledger::object;
 use mledger::policy::Policy;
-use mledger::policy::facts::{ManifestTrailer, Move, Pusher, Signature};
+use mledger::policy::facts::{ManifestTrailer, Move, Pusher, Signature, Voucher};
 
 use crate::output::{BAD, FAINT, GOOD, ODD, styled, tame};
 
@@ -35,7 +37,13 @@ impl Sheet {
             Leaf::Commit(commit) => sheet.commit(log, commit)?,
             Leaf::Push(push) => sheet.push(&push.as_ref().clone().whole(|name| log.blob(name))?),
             Leaf::Landed(landed) => sheet.landed(landed),
-            Leaf::Observed(observed) => sheet.observed(observed),
+            Leaf::Import(import) => sheet.stated(log, &import.statement)?,
+            Leaf::Reconcile(reconcile) => {
+                sheet.stated(log, &reconcile.statement)?;
+                sheet.add("commits", entries(reconcile.commits));
+            }
+            Leaf::Observed(observed) => sheet.unexplained(&observed.refs),
+            Leaf::Denials(denials) => sheet.denials(denials),
         }
         Ok(sheet)
     }
@@ -85,7 +93,7 @@ impl Sheet {
         for statement in &change.statements {
             let envelope = statement.read_text(|name| log.blob(name))?;
             signers.push(match Envelope::parse(envelope.as_bytes()) {
-                Ok((_, statement)) => format!("{}, valid until {}", statement.actor, statement.expires),
+                Ok((_, statement)) => format!("{}, valid until {}", statement.actor(), statement.expires()),
                 Err(error) => styled(BAD, error),
             });
         }
@@ -93,9 +101,41 @@ impl Sheet {
         Ok(())
     }
 
+    /// A statement about commits or refs.
+    fn stated(&mut self, log: &Log<'_>, envelope: &Field) -> Result<(), ReadError> {
+        let envelope = envelope.read_text(|name| log.blob(name))?;
+        let (envelope, statement) = match Envelope::parse(envelope.as_bytes()) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.add("stated", styled(BAD, error));
+                return Ok(());
+            }
+        };
+        self.add("stated by", format_args!("{}, valid until {}", statement.actor(), statement.expires()));
+        self.add("reason", tame(statement.reason().unwrap_or_default()));
+        match statement {
+            Statement::Reconcile(statement) => self.unexplained(&statement.refs),
+            Statement::Import(_) | Statement::Policy(_) => {
+                let commits = envelope.attachment.lines().count();
+                self.add("vouches for", format_args!("{commits} commits"));
+                self.add_all("", envelope.attachment.lines().take(LINES_SHOWN).map(tame));
+                if commits > LINES_SHOWN {
+                    self.add("", format_args!("… and {} more", commits - LINES_SHOWN));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, log: &Log<'_>, commit: &Commit) -> Result<(), ReadError> {
         self.add("commit", commit.oid);
-        self.add("actor", &commit.actor);
+        match (&commit.actor, &commit.vouched_by) {
+            (Some(actor), _) => self.add("actor", actor),
+            (None, Some(Voucher { actor, entry })) => {
+                self.add("vouched for", format_args!("by {actor}, in entry {entry}"));
+            }
+            (None, None) => self.add("actor", styled(ODD, "nobody enrolled")),
+        }
         let raw = commit.object.read_bytes(|name| log.blob(name))?;
         let manifest = Manifest::parse(commit.manifest.read_text(|name| log.blob(name))?.as_bytes());
         let object = object::commit::Commit::parse(&raw);
@@ -150,6 +190,7 @@ impl Sheet {
             match push.decision {
                 Verdict::Accepted => styled(GOOD, "accepted"),
                 Verdict::Denied => styled(BAD, "denied"),
+                Verdict::Tolerated => styled(ODD, "tolerated: the policy only observes"),
             },
         );
         self.add_all(
@@ -161,14 +202,7 @@ impl Sheet {
             }),
         );
         self.add("policy", format_args!("of entry {}, by decider {}", push.policy, push.decider));
-        self.add(
-            "commits",
-            match push.commits.count {
-                0 => "none new".to_owned(),
-                1 => format!("entry {}", push.commits.first),
-                count => format!("entries {} to {}", push.commits.first, push.commits.first.saturating_add(count - 1)),
-            },
-        );
+        self.add("commits", entries(push.commits));
     }
 
     fn landed(&mut self, landed: &Landed) {
@@ -182,14 +216,23 @@ impl Sheet {
         );
     }
 
-    fn observed(&mut self, observed: &Observed) {
+    fn unexplained(&mut self, refs: &[Unexplained]) {
         self.add_all(
             "refs",
-            observed.refs.iter().map(|seen| {
+            refs.iter().map(|seen| {
                 let (tip, expected) = (place(seen.tip.as_ref()), place(seen.expected.as_ref()));
                 format!("{} stands at {tip}, the ledger put it at {expected}", tame(seen.refname.as_str()))
             }),
         );
+    }
+}
+
+impl Sheet {
+    fn denials(&mut self, denials: &Denials) {
+        self.add("source", &denials.source);
+        self.add("count", format_args!("{}, none of them with an entry of its own", denials.count));
+        self.add("first", denials.first);
+        self.add("last", denials.last);
     }
 }
 
@@ -206,10 +249,22 @@ fn policy_name(text: &str) -> String {
 
 fn signature(found: &Signature, commit: &Commit) -> String {
     match found {
-        Signature::Valid { key } if *key == commit.key => styled(GOOD, format_args!("valid, by {key}")),
-        Signature::Valid { key } => styled(BAD, format_args!("valid, but by {key} and not by {}", commit.key)),
+        Signature::Valid { key } if Some(key) == commit.key.as_ref() => styled(GOOD, format_args!("valid, by {key}")),
+        Signature::Valid { key } => match &commit.key {
+            Some(other) => styled(BAD, format_args!("valid, but by {key} and not by {other}")),
+            None => styled(ODD, format_args!("valid, by {key}, which was nobody's")),
+        },
         Signature::Invalid { why } => styled(BAD, tame(why)),
+        Signature::Missing if commit.vouched_by.is_some() => "none".to_owned(),
         Signature::Missing => styled(BAD, "none"),
+    }
+}
+
+fn entries(range: Range) -> String {
+    match range.count {
+        0 => "none new".to_owned(),
+        1 => format!("entry {}", range.first),
+        count => format!("entries {} to {}", range.first, range.first.saturating_add(count - 1)),
     }
 }
 
