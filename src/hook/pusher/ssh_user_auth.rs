@@ -106,7 +106,7 @@ mod tests {
             (KEY, "0 public keys"),
             (&two.repeat(2), "2 public keys"),
             ("publickey ssh-dss AAAAB3NzaC1kc3M=\n", "`ssh-dss`"),
-            ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", "are not supported"),
+            ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", "those are refused"),
             ("publickey ssh-ed25519 AAAA\n", "does not hold a valid"),
             ("publickey \n", "not a public key line"),
         ] {
