@@ -61,7 +61,7 @@ fn it_says_what_the_gate_says() {
     );
     let shown = bank.alice.mledger(&dir, &["check", "--ref", "dev/a"]);
     assert!(
-        shown.out.contains("the gate would refuse to update refs/heads/dev/a") && shown.out.contains("try "),
+        shown.out.contains("the gate would refuse: update refs/heads/dev/a") && shown.out.contains("try "),
         "{shown:#?}"
     );
     bank.holds();

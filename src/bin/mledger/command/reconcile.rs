@@ -48,15 +48,12 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let refs = wanted(unexplained(context, &desk, args)?, &args.refs)?;
     let listed = || refs.iter().map(|found| line(found) + "\n").collect::<String>();
-    let Some(reason) = &args.reason else {
+    let Some(reason) = args.reason.as_ref().filter(|_| !refs.is_empty()) else {
         let nothing = "every ref stands where the ledger put it; there is nothing to reconcile\n";
         let found = Reconciled { refs: refs.clone(), sent: false };
         context.output.result(&found, || if refs.is_empty() { nothing.to_owned() } else { listed() })?;
         return Ok(if refs.is_empty() { End::Fine } else { End::Found });
     };
-    if refs.is_empty() {
-        return Err(Failure::new("every ref stands where the ledger put it; there is nothing to reconcile"));
-    }
     if refs.len() > REFS_MAX {
         return Err(Failure::new(format!(
             "{} refs stand elsewhere; {REFS_MAX} can be reconciled at a time",
