@@ -72,6 +72,8 @@ impl Draft {
         } else {
             (Verdict::Tolerated, within(&decision.reasons, TOLERATED_REASONS_BYTES_MAX))
         };
+        // One that does not count proves nothing.
+        let certificate = certificate.filter(|_| matches!(facts.pusher, facts::Pusher::Certificate { .. }));
         // The updates of a push share the room of one field.
         let inline_bytes_max = INLINE_BYTES_MAX / facts.updates.len().max(1);
         let blobs = &mut self.batch.blobs;
