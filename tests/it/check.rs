@@ -65,6 +65,10 @@ fn it_says_what_the_gate_says() {
         "{shown:#?}"
     );
     bank.holds();
+    // Nothing of it stays behind.
+    bank.alice.mledger(&dir, &["init", "--undo"]).ok();
+    let left = bank.alice.git(&dir, &["ls-files", "--others", "."]).ok();
+    assert!(!dir.join(".git/mledger/log.git").exists() && left.is_empty(), "{left}");
 }
 
 #[test]

@@ -115,7 +115,13 @@ fn by_ledger(
     let source = context.source(&args.key)?;
     context.catch_up(&source)?;
     let log = context.open(&source)?;
-    let index = Index::open(&Place::in_repository(repository.git_dir()).file(INDEX_FILE), &log)?;
+    // Beside a followed ledger it goes when that goes.
+    let file = if source.is_followed() {
+        source.ledger().git_dir().join(INDEX_FILE)
+    } else {
+        Place::in_repository(repository.git_dir()).file(INDEX_FILE)
+    };
+    let index = Index::open(&file, &log)?;
     let old = base.map_or_else(|| index.tip(&refname), |base| Ok(Some(base)))?;
     judge(args, repository, (&log, &index), (refname, old, tip))
 }
