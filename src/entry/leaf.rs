@@ -197,6 +197,9 @@ pub struct Push {
     /// The push certificate's bytes, for an accepted signed push.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub certificate: Option<Field>,
+    /// What the server's clock said, where that was well before `time`: the clock, or the one before, was wrong.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock: Option<Timestamp>,
     /// Its commit leaves, which stand right before it.
     pub commits: Range,
     /// The version of the rules that decided.
@@ -226,6 +229,9 @@ pub struct Push {
 }
 
 impl Push {
+    /// How far the clock may be behind before an entry says so, in milliseconds: clocks are corrected by less.
+    pub const CLOCK_SLACK_MS: i64 = 1000;
+
     /// How many updates a denial names: it must stay small, whatever was pushed.
     pub const DENIED_UPDATES_MAX: usize = 4;
 }

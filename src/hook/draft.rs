@@ -35,13 +35,21 @@ const TOLERATED_REASONS_BYTES_MAX: usize = INLINE_BYTES_MAX;
 pub struct Draft {
     /// What will be appended.
     pub batch: Batch,
+    clock: Option<Timestamp>,
     first: u64,
 }
 
 impl Draft {
     /// Begins at entry `first` with leaves that come before the decision.
     pub fn new(first: u64, leaves: Vec<Leaf>) -> Self {
-        Self { batch: Batch { leaves, ..Batch::default() }, first }
+        Self { batch: Batch { leaves, ..Batch::default() }, clock: None, first }
+    }
+
+    /// Flags a decision at `time` where the clock says that it is `now`, well before it. No reason to deny: whose
+    /// fault it is cannot be known here.
+    pub fn flag_clock(&mut self, now: Timestamp, time: Timestamp) {
+        let behind = time.millis().saturating_sub(now.millis());
+        self.clock = (behind > Push::CLOCK_SLACK_MS).then_some(now);
     }
 
     /// Adds refs that stand where no entry put them.
@@ -80,6 +88,7 @@ impl Draft {
         let push = Push {
             actor: decision.pusher.clone(),
             certificate: certificate.map(|bytes| Field::bytes(bytes, blobs)),
+            clock: self.clock,
             commits,
             decider: DECIDER,
             decision: verdict,
@@ -138,6 +147,7 @@ impl Draft {
             Leaf::Push(Box::new(Push {
                 actor: decision.pusher.clone(),
                 certificate: None,
+                clock: self.clock,
                 commits: Range { count: 0, first },
                 decider: DECIDER,
                 decision: Verdict::Denied,

@@ -370,6 +370,7 @@ fn conclude(
     leaves.extend(settlement.leaves);
     let before = |leaves: Vec<Leaf>| {
         let mut draft = Draft::new(locked.size(), leaves);
+        draft.flag_clock(Timestamp::now(), time);
         draft.observe(&unexplained, time);
         draft
     };

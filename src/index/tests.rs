@@ -42,6 +42,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
     Leaf::Push(Box::new(Push {
         actor: None,
         certificate: None,
+        clock: None,
         commits: Range { count: 0, first: 0 },
         decider: 1,
         decision: Verdict::Accepted,

@@ -269,6 +269,9 @@ impl<'a> Replay<'a> {
 
     fn decided(&mut self, index: u64, checked: CheckedPush, pending: BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
         let CheckedPush { push, certificate } = checked;
+        if push.clock.is_some_and(|clock| push.time.millis().saturating_sub(clock.millis()) <= Push::CLOCK_SLACK_MS) {
+            return Err(Flaw::new("time", "it says that the clock was behind, and it was not"));
+        }
         let (entry, policy) = match &self.policy {
             Some(in_force) => (in_force.entry, Rc::clone(&in_force.policy)),
             None => return Err(Flaw::no_genesis()),

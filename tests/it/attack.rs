@@ -8,7 +8,7 @@ use mledger::clock::Timestamp;
 use mledger::digest::sha256;
 use mledger::entry::denials::{Class, Denials, Source};
 use mledger::entry::field::Field;
-use mledger::entry::leaf::{DenialsKind, Leaf, PolicyKind, VERSION};
+use mledger::entry::leaf::{DenialsKind, Leaf, Observed, ObservedKind, PolicyKind, VERSION};
 use mledger::entry::statement::{Envelope, PolicyStatement, Statement};
 use mledger::git::Repository;
 use mledger::hook::server_setup::read_signer;
@@ -62,6 +62,34 @@ fn a_create_is_judged_by_the_refs_as_the_entries_before_it_settle_them() {
     bank.bob.commit(&dir, "models/a", "one");
     push(&bank.bob, &dir, &["HEAD:refs/heads/main"]);
     push(&bank.bob, &dir, &["HEAD:refs/tags/v1"]);
+    bank.holds();
+}
+
+#[test]
+fn a_clock_that_went_back_is_flagged_and_denies_nothing() {
+    let bank = Bank::open();
+    let (dir, place) = (bank.clone_of(&bank.alice), Place::in_repository(&bank.server));
+    let repository = Repository::open(&bank.server).unwrap();
+    // The clock was a day ahead for one entry, and somebody set it right.
+    let ahead = Timestamp::from_millis(Timestamp::now().millis() + 86_400_000).unwrap();
+    let signer = read_signer(&place).unwrap();
+    let refs = vec![];
+    let seen = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time: ahead });
+    let mut locked = Locked::open(&repository, &place, &signer).unwrap();
+    locked.append(&Batch { leaves: vec![seen], ..Batch::default() }).unwrap();
+    drop(locked);
+    bank.alice.commit(&dir, "models/a", "one");
+    push(&bank.alice, &dir, &["HEAD:refs/heads/dev/a"]);
+    bank.refused("not-granted", "may not", || bank.alice.push(&dir, &["HEAD:main"]));
+    let pushes: Vec<Value> = bank.log().into_iter().filter(|row| row["kind"] == "push").collect();
+    assert_eq!(pushes.len(), 2);
+    for row in pushes {
+        let leaf = bank.leaf(row["index"].as_u64().unwrap());
+        assert_eq!(leaf["time"], ahead.to_string());
+        assert!(leaf["clock"].as_str().unwrap() < leaf["time"].as_str().unwrap(), "{leaf:#}");
+        let shown = bank.carol.mledger(&bank.server, &["show", &row["index"].to_string()]).ok();
+        assert!(shown.contains("it was wrong, then or before"), "{shown}");
+    }
     bank.holds();
 }
 
