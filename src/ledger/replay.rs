@@ -11,7 +11,7 @@ use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
-use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
+use crate::entry::leaf::{Genesis, Landed, Leaf, Observed, Push, State, Unexplained, Update, Verdict, parse_paths};
 use crate::evidence;
 use crate::history::{self, Graph};
 use crate::name::{Oid, Origin, RefName, RepoPath};
@@ -165,8 +165,8 @@ impl<'a> Replay<'a> {
             Content::Other(Leaf::Reconcile(reconcile)) => self.reconcile(index, &reconcile),
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
-            // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
-            Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
+            Content::Other(Leaf::Observed(observed)) => self.observed(&observed),
+            Content::Other(Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
         if let Err(Flaw { code, message }) = done {
             self.problem(code, index, message);
@@ -601,6 +601,19 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
+    }
+
+    /// An incident that was recorded is no fault of the ledger, if it is one; what the refs are now is looked at in the
+    /// end.
+    fn observed(&self, observed: &Observed) -> Result<(), Flaw> {
+        let moved =
+            |seen: &&Unexplained| self.tips.get(&seen.refname) == seen.expected.as_ref() && seen.tip != seen.expected;
+        match observed.refs.iter().find(|seen| !moved(seen)) {
+            Some(seen) => {
+                Err(Flaw::new("observed", &format!("{} was not where it says the ledger put it", seen.refname)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {

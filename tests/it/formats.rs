@@ -20,7 +20,7 @@ use crate::world::{write, write_script};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A format's published schema.
-fn schema(name: &str) -> Validator {
+pub fn schema(name: &str) -> Validator {
     let text = fs::read_to_string(Path::new(ROOT).join(format!("schemas/{name}.v1.schema.json"))).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
     jsonschema::meta::validate(&schema).unwrap();
@@ -28,8 +28,9 @@ fn schema(name: &str) -> Validator {
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
+/// The value is of that form.
 #[track_caller]
-fn fits(schema: &Validator, value: &Value) {
+pub fn fits(schema: &Validator, value: &Value) {
     let errors: Vec<String> =
         schema.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?} in {value:#}");

@@ -195,6 +195,55 @@ fn a_denial_says_nothing_but_what_was_denied() {
     });
 }
 
+#[test]
+fn moves_that_were_none_are_caught() {
+    let (bank, dir) = open(|policy| policy);
+    bank.bob.commit(&dir, "models/a", "one");
+    by_login(&bank, &dir, &["HEAD:refs/heads/main"]);
+    bank.bob.commit(&dir, "models/a", "two");
+    by_login(&bank, &dir, &["HEAD:refs/heads/main", "HEAD~1:refs/heads/dev/a"]);
+    bank.on_server(&["update-ref", "refs/heads/dev/hand", "HEAD"]);
+    bank.bob.push(&dir, &["+HEAD~1:refs/heads/dev/hand"]).fails();
+    bank.on_server(&["update-ref", "-d", "refs/heads/dev/hand"]);
+    let mut liar = Liar::of(&bank);
+    let [first, second] = [0, 1].map(|nth| liar.nth("push", nth));
+    let entry = second as u64;
+    let (old, new) = {
+        let update = &liar.leaves[first]["updates"][0];
+        (update["old"].clone(), update["new"].clone())
+    };
+    let main = liar.leaves[second]["updates"].as_array().unwrap().iter().position(|update| update["old"].is_string());
+    let main = main.unwrap();
+    for word in ["rewrite", "create", "delete"] {
+        liar.caught(entry, "decision", "the move of refs/heads/main is not what it says it is", |all| {
+            all[second]["updates"][main]["move"] = json!(word);
+        });
+    }
+    liar.caught(entry, "decision", "refs/heads/main did not stand where it says it did", |all| {
+        all[second]["updates"][main]["old"] = old.clone();
+    });
+    liar.caught(entry, "decision", "refs/heads/main did not stand where it says it did", |all| {
+        remove(&mut all[second]["updates"][main], "old");
+        all[second]["updates"][main]["move"] = json!("create");
+    });
+    // Its commit goes nowhere; its ref comes from nowhere; it moves twice.
+    liar.caught(entry, "decision", "was recorded with it but enters no ref", |all| {
+        all[second]["updates"][main]["new"] = new.clone();
+    });
+    liar.caught(entry, "decision", "", |all| {
+        let twice = all[second]["updates"][main].clone();
+        all[second]["updates"].as_array_mut().unwrap().push(twice);
+    });
+    // What was seen where no entry put it, stood elsewhere, or right.
+    let observed = liar.nth("observed", 0);
+    let words = "refs/heads/dev/hand was not where it says the ledger put it";
+    liar.caught(observed as u64, "observed", words, |all| all[observed]["refs"][0]["expected"] = old.clone());
+    liar.caught(observed as u64, "observed", words, |all| drop(remove(&mut all[observed]["refs"][0], "tip")));
+    liar.caught(observed as u64, "observed", "refs/heads/main was not", |all| {
+        all[observed]["refs"][0]["ref"] = json!("refs/heads/main");
+    });
+}
+
 /// A file that nobody signed, in a commit on top of `at`.
 fn unsigned_commit(bank: &Bank, dir: &Path, file: &str) -> String {
     write(dir, file, file);

@@ -18,6 +18,7 @@ use mledger::tlog::key::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, ORIGIN, found, report};
+use crate::formats::{fits, schema};
 use crate::world::write;
 
 /// A bank with some of everything in its ledger: pushes accepted and denied, an import that is sealed, a policy change,
@@ -318,6 +319,12 @@ impl<'a> Liar<'a> {
     pub fn of(bank: &'a Bank) -> Self {
         let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
         let leaves = Forge::open(&bank.server).leaves();
+        leaves.iter().for_each(|leaf| fits(&schema("leaf"), leaf));
+        for line in bank.log() {
+            fits(&schema("log-line"), &line);
+            let shown = bank.carol.mledger(&bank.server, &["show", "--json", &line["index"].to_string()]).ok();
+            fits(&schema("show"), &serde_json::from_str(&shown).unwrap());
+        }
         let mut liar = Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 };
         let (code, report) = liar.sign(&liar.leaves.clone());
         assert_eq!(code, 0, "{report:#}");
@@ -337,6 +344,7 @@ impl<'a> Liar<'a> {
         let mut leaves = self.leaves.clone();
         change(&mut leaves);
         let (exit, report) = self.sign(&leaves);
+        fits(&schema("verify-report"), &report);
         let named = |problem: &Value| {
             let message = problem["message"].as_str().unwrap();
             problem["code"] == code && problem["index"] == entry && message.contains(words)
