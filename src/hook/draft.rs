@@ -13,6 +13,7 @@ use crate::ledger::append::Batch;
 use crate::name::{ActorId, Oid};
 use crate::policy::Policy;
 use crate::policy::decide::DECIDER;
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, Voucher};
 use crate::policy::reason::{Decision, Reason};
 use crate::policy::sufficient::sufficient;
@@ -116,6 +117,7 @@ impl Draft {
 
     /// Adds a denied push, with one reason and the facts that suffice for it.
     pub fn deny(&mut self, policy: &Policy, facts: &Facts, decision: &Decision, policy_entry: u64) {
+        let decision = &refusing(policy, decision);
         let whole = || decision.reasons.first().map(|reason| (reason.clone(), facts.clone()));
         let Some((reason, kept)) = sufficient(policy, facts, decision).or_else(whole) else { return };
         let updates = facts.updates.iter().take(Push::DENIED_UPDATES_MAX);
@@ -138,6 +140,16 @@ impl Draft {
         };
         self.batch.leaves.push(Leaf::Push(Box::new(push)));
     }
+}
+
+/// The decision with only the reasons that refuse: under a policy that observes, most of them would not have.
+fn refusing(policy: &Policy, decision: &Decision) -> Decision {
+    let mut refusing = decision.clone();
+    let refuses = |reason: &Reason| !reason.code.is_tolerable();
+    if policy.mode() == Mode::Observe && decision.reasons.iter().any(refuses) {
+        refusing.reasons.retain(refuses);
+    }
+    refusing
 }
 
 /// The commits that get a leaf, parents first: unknown ones and those of the baseline that enter a ref now.

@@ -1,6 +1,8 @@
 //! Every move of a ref, and what becomes of a change on its way: renamed, reverted, picked, linked, undone.
 
 mod merges;
+mod people;
+mod refs;
 mod undone;
 
 use std::path::{Path, PathBuf};
