@@ -5,8 +5,11 @@ use std::path::Path;
 use crate::bank::Bank;
 use crate::world::{Person, Run};
 
+/// Mode, name and object.
+type Entry<'a> = (&'a str, &'a str, &'a str);
+
 /// The raw bytes of a tree.
-fn tree(entries: &[(&str, &str, &str)]) -> Vec<u8> {
+fn tree(entries: &[Entry<'_>]) -> Vec<u8> {
     let bytes = |oid: &str| (0..20).map(|at| u8::from_str_radix(&oid[2 * at..2 * at + 2], 16).unwrap()).collect();
     let entry = |(mode, name, oid): &(&str, &str, &str)| {
         [mode.as_bytes(), b" ", name.as_bytes(), b"\0", &bytes(oid) as &Vec<u8>].concat()
@@ -37,7 +40,7 @@ fn a_tree_that_programs_read_differently_is_refused() {
     let parent = alice.git(&dir, &["rev-parse", "HEAD"]).ok();
     let long = "n".repeat(4097);
     let file = |name| ("100644", name, blob.as_str());
-    let cases: Vec<(Vec<(&str, &str, &str)>, &str)> = vec![
+    let cases: Vec<(Vec<Entry<'_>>, &str)> = vec![
         (vec![file("b"), file("a")], "`a` twice or out of order"),
         (vec![file("a"), file("a")], "`a` twice or out of order"),
         (vec![file("a"), ("40000", "a", &folder)], "`a` twice or out of order"),

@@ -157,7 +157,9 @@ fn unrelated_histories_join_by_what_each_brings() {
     let orphan = |files: &[&str]| {
         alice.git(&hers, &["checkout", "-q", "--orphan", &format!("orphan{}", files.len())]).ok();
         alice.git(&hers, &["rm", "-rfq", "."]).ok();
-        files.iter().for_each(|file| write(&hers, file, "from nowhere"));
+        for file in files {
+            write(&hers, file, "from nowhere");
+        }
         alice.git(&hers, &["add", "."]).ok();
         alice.git(&hers, &["commit", "-q", "-m", "Orphan"]).ok();
     };
