@@ -13,15 +13,13 @@ use crate::ledger::append::Batch;
 use crate::name::{ActorId, Oid, RefName};
 use crate::policy::Policy;
 use crate::policy::decide::{DECIDER, decide_in_full};
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, Pusher, Voucher};
 use crate::policy::reason::{Code, Decision, Reason};
 use crate::policy::sufficient::sufficient;
 
 /// The longest leaf of a denial, in bytes, whatever a stranger pushes: it is the only thing that he can have written.
 pub const DENIAL_BYTES_MAX: usize = 2048;
-
-/// Stands in the facts of a denial for a ref whose name is too long to be told three times.
-const UNNAMED: &str = "refs/too-long";
 
 /// How much of the reason why a pusher is refused stands in a leaf that is short of room, in characters of up to six
 /// bytes of JSON.
@@ -139,6 +137,7 @@ impl Draft {
 
     /// Adds a denied push, with one reason and the facts that suffice for it, in at most [`DENIAL_BYTES_MAX`].
     pub fn deny(&mut self, policy: &Policy, facts: &Facts, decision: &Decision, policy_entry: u64) {
+        let decision = &refusing(policy, decision);
         let whole = || decision.reasons.first().map(|reason| (reason.clone(), facts.clone()));
         let Some((reason, kept)) = sufficient(policy, facts, decision).or_else(whole) else { return };
         let first = self.first + self.batch.leaves.len() as u64;
@@ -181,7 +180,7 @@ fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> 
         entering: Vec::new(),
         extra: Vec::new(),
         problem: Some(format!("{}, about names too long to record", reason.code)),
-        refname: if with_ref { update.refname.clone() } else { RefName::parse(UNNAMED).ok()? },
+        refname: if with_ref { update.refname.clone() } else { RefName::parse(Push::UNNAMED_REF).ok()? },
         scopes: BTreeMap::new(),
         tag: None,
         ..update.clone()
@@ -193,6 +192,16 @@ fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> 
     let kept = Facts { commits: BTreeMap::new(), pusher, time: facts.time, totals: None, updates: vec![update] };
     let mut reasons = decide_in_full(policy, &kept).reasons.into_iter();
     Some((reasons.find(|reason| reason.code == Code::UpdateProblem)?, kept))
+}
+
+/// The decision with only the reasons that refuse: under a policy that observes, most of them would not have.
+fn refusing(policy: &Policy, decision: &Decision) -> Decision {
+    let mut refusing = decision.clone();
+    let refuses = |reason: &Reason| !reason.code.is_tolerable();
+    if policy.mode() == Mode::Observe && decision.reasons.iter().any(refuses) {
+        refusing.reasons.retain(refuses);
+    }
+    refusing
 }
 
 /// The commits that get a leaf, parents first: unknown ones and those of the baseline that enter a ref now.

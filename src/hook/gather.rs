@@ -85,6 +85,11 @@ pub enum GatherError {
     /// An object whose bytes are not those that its name stands for.
     #[error("commit {0} is damaged in the repository")]
     Renamed(Oid),
+    /// A commit that nobody has pushed.
+    #[error(
+        "commit {0} is missing: it is not in the repository, and was not pushed; in a shallow clone run `git fetch --unshallow` first"
+    )]
+    Hole(Oid),
     /// A commit whose ancestors are not all there.
     #[error("commit {0} is reachable but neither pushed nor known to the ledger")]
     Unknown(Oid),
@@ -544,7 +549,10 @@ impl<'a> Gatherer<'a> {
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
         self.limits.check_time()?;
-        let parents = merge::parents_of(self.sources.pushed, oid)?;
+        let parents = merge::parents_of(self.sources.pushed, oid).map_err(|error| match error {
+            GitError::Missing(missing) => GatherError::Hole(missing),
+            other => other.into(),
+        })?;
         if parents.len() > PARENTS_MAX {
             return Err(GatherError::Parents(*oid));
         }

@@ -341,7 +341,7 @@ impl<'a> Replay<'a> {
                 (&listed.refname, listed.action, listed.new, listed.old)
                     == (&update.refname, update.action, update.new, update.old)
             };
-            push.updates.iter().any(same)
+            update.refname.as_str() == Push::UNNAMED_REF || push.updates.iter().any(same)
         };
         if push.updates.len() < Push::DENIED_UPDATES_MAX && !facts.updates.iter().all(named) {
             return Err(Flaw::new("decision", "its facts are about other refs than it names"));

@@ -136,7 +136,7 @@ fn lies_about_what_was_tolerated_are_caught() {
     });
     // Alice says that she pushed it, or that she made it.
     liar.caught(tolerated, "decision", "it names another pusher", |all| {
-        all[bad]["actor"] = json!("alice@bank.example")
+        all[bad]["actor"] = json!("alice@bank.example");
     });
     liar.caught(tolerated - 1, "entry", "its commit is not signed", |all| {
         all[bad - 1]["actor"] = json!("bob@bank.example");

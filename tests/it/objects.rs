@@ -5,8 +5,11 @@ use std::path::Path;
 use crate::bank::Bank;
 use crate::world::{Person, Run};
 
+/// Mode, name and object.
+type Entry<'a> = (&'a str, &'a str, &'a str);
+
 /// The raw bytes of a tree.
-fn tree(entries: &[(&str, &str, &str)]) -> Vec<u8> {
+fn tree(entries: &[Entry<'_>]) -> Vec<u8> {
     let bytes = |oid: &str| (0..20).map(|at| u8::from_str_radix(&oid[2 * at..2 * at + 2], 16).unwrap()).collect();
     let entry = |(mode, name, oid): &(&str, &str, &str)| {
         [mode.as_bytes(), b" ", name.as_bytes(), b"\0", &bytes(oid) as &Vec<u8>].concat()
@@ -37,7 +40,7 @@ fn a_tree_that_programs_read_differently_is_refused() {
     let parent = alice.git(&dir, &["rev-parse", "HEAD"]).ok();
     let long = "n".repeat(4097);
     let file = |name| ("100644", name, blob.as_str());
-    let cases: Vec<(Vec<(&str, &str, &str)>, &str)> = vec![
+    let cases: Vec<(Vec<Entry<'_>>, &str)> = vec![
         (vec![file("b"), file("a")], "`a` twice or out of order"),
         (vec![file("a"), file("a")], "`a` twice or out of order"),
         (vec![file("a"), ("40000", "a", &folder)], "`a` twice or out of order"),
@@ -234,4 +237,52 @@ fn only_a_canonical_pointer_stands_for_a_large_file() {
     assert!(manifest(&good, "100644").ends_with(&format!(" {} lfs-sha256:{oid} 3 models/w\n", good.len())));
     assert!(manifest(&good, "100755").ends_with(&format!(" {} lfs-sha256:{oid} 3 models/w\n", good.len())));
     bank.holds();
+}
+
+#[test]
+fn a_path_of_any_bytes_is_named_and_harmless() {
+    let bank = Bank::open();
+    let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
+    let blob = alice.write_object(&dir, "blob", b"x");
+    let parent = alice.git(&dir, &["rev-parse", "HEAD"]).ok();
+    let commit = |entries: &[(&str, &str, &str)]| {
+        let root = alice.write_object(&dir, "tree", &tree(entries));
+        alice.write_signed_commit(&dir, &head(alice, &root, &[&parent]), "Names\n", "git")
+    };
+    let [readme, models] = ["HEAD:README", "HEAD:models"].map(|name| bank.on_server(&["rev-parse", name]));
+    for (name, shown) in [
+        ("\u{1b}[2J\u{7}", "\\033[2J\\a"),
+        ("a\nmledger: accepted", "a\\nmledger: accepted"),
+        ("\"quoted\" \\", "\\\"quoted\\\" \\\\"),
+        ("\u{202e}txt", "\\342\\200\\256txt"),
+    ] {
+        let folder = alice.write_object(&dir, "tree", &tree(&[("100644", name, &blob)]));
+        let odd = commit(&[("100644", "README", &readme), ("40000", "models", &models), ("40000", "odd", &folder)]);
+        let said = bank.refused("commit-not-granted", shown, || push(alice, &dir, &odd));
+        assert!(!said.contains(name), "{said:?}");
+        push(alice, &dir, &commit(&[("100644", "README", &readme), ("40000", "models", &folder)])).ok();
+    }
+    bank.holds();
+}
+
+#[test]
+fn a_tree_that_costs_more_than_it_weighs_is_refused() {
+    let bank = Bank::open_with("[limits]\nchanges-per-commit = 1000\n", &[]);
+    let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
+    let parent = alice.git(&dir, &["rev-parse", "HEAD"]).ok();
+    let blob = alice.write_object(&dir, "blob", b"x");
+    let commit = |root: &str| alice.write_signed_commit(&dir, &head(alice, root, &[&parent]), "Bomb\n", "git");
+    let names: Vec<String> = (b'a'..=b'j').map(|name| char::from(name).to_string()).collect();
+    let mut bomb = alice.write_object(&dir, "tree", &tree(&[("100644", "x", &blob)]));
+    for _ in 0..9 {
+        let entries: Vec<(&str, &str, &str)> =
+            names.iter().map(|name| ("40000", name.as_str(), bomb.as_str())).collect();
+        bomb = alice.write_object(&dir, "tree", &tree(&entries));
+    }
+    bank.refused("too-many-changes", "a commit changes too many files", || push(alice, &dir, &commit(&bomb)));
+    let mut deep = alice.write_object(&dir, "tree", &tree(&[("100644", "x", &blob)]));
+    for _ in 0..130 {
+        deep = alice.write_object(&dir, "tree", &tree(&[("40000", "d", &deep)]));
+    }
+    bank.refused("update-problem", "deeper than 128 folders", || push(alice, &dir, &commit(&deep)));
 }

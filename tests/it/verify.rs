@@ -319,11 +319,12 @@ impl<'a> Liar<'a> {
     pub fn of(bank: &'a Bank) -> Self {
         let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
         let leaves = Forge::open(&bank.server).leaves();
-        leaves.iter().for_each(|leaf| fits(&schema("leaf"), leaf));
-        for line in bank.log() {
-            fits(&schema("log-line"), &line);
+        let [of_leaf, of_line, of_show] = ["leaf", "log-line", "show"].map(schema);
+        for (leaf, line) in leaves.iter().zip(bank.log()) {
+            fits(&of_leaf, leaf);
+            fits(&of_line, &line);
             let shown = bank.carol.mledger(&bank.server, &["show", "--json", &line["index"].to_string()]).ok();
-            fits(&schema("show"), &serde_json::from_str(&shown).unwrap());
+            fits(&of_show, &serde_json::from_str(&shown).unwrap());
         }
         let mut liar = Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 };
         let (code, report) = liar.sign(&liar.leaves.clone());

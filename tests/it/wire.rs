@@ -188,7 +188,7 @@ fn history_with_a_hole_is_not_taken() {
     let top = pack(alice, &dir, &objects(alice, &dir, "HEAD", "HEAD~1").iter().map(String::as_str).collect::<Vec<_>>());
     bank.stopped("object of unexpected type", || receive(&bank, alice, &[[ZERO, &tip, "refs/heads/dev/a"]], &top));
     bank.on_server(&["config", "receive.fsckObjects", "false"]);
-    bank.refused("update-problem", "is missing from the repository", || {
+    bank.refused("update-problem", "is not in the repository, and was not pushed", || {
         receive(&bank, alice, &[[ZERO, &tip, "refs/heads/dev/a"]], &top)
     });
     alice.git(bank.world.root(), &["init", "-q", "shallow"]).ok();
@@ -197,6 +197,7 @@ fn history_with_a_hole_is_not_taken() {
     alice.git(&shallow, &["fetch", "-q", "--depth=1", &url, "HEAD:top"]).ok();
     alice.git(&shallow, &["remote", "add", "origin", bank.server.to_str().unwrap()]).ok();
     let words = ["--receive-pack=env MLEDGER_LOGIN=alice git-receive-pack", "top:refs/heads/dev/a"];
-    bank.refused("update-problem", "shallow update not allowed", || alice.push(&shallow, &words));
+    let said = bank.refused("update-problem", "shallow update not allowed", || alice.push(&shallow, &words));
+    assert!(said.contains("in a shallow clone run `git fetch --unshallow` first"), "{said}");
     bank.holds();
 }

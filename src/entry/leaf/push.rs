@@ -79,6 +79,9 @@ pub struct Push {
 }
 
 impl Push {
+    /// Stands in the facts of a denial for a ref whose name is too long to be told three times.
+    pub const UNNAMED_REF: &str = "refs/too-long";
+
     /// How far the clock may be behind before an entry says so, in milliseconds: clocks are corrected by less.
     pub const CLOCK_SLACK_MS: i64 = 1000;
 

@@ -122,8 +122,8 @@ fn an_import_counts_by_an_admins_signature_once() {
 fn a_voucher_is_the_one_that_was_given() {
     let (bank, _) = stated();
     let mut liar = Liar::of(&bank);
+    let first = first_commit(&liar, liar.nth("push", 0));
     let push = liar.nth("push", 0) as u64;
-    let first = liar.leaves[push as usize]["commits"]["first"].as_u64().unwrap() as usize;
     let reconcile = liar.nth("reconcile", 0) as u64;
     let words = "is not by whom its entry names";
     liar.caught(push, "decision", words, |all| all[first]["vouched-by"]["entry"] = json!(reconcile));
@@ -152,7 +152,7 @@ fn a_reconciliation_takes_what_it_names_and_no_more() {
     let mut liar = Liar::of(&bank);
     let at = liar.nth("reconcile", 0);
     let entry = at as u64;
-    let first = liar.leaves[at]["commits"]["first"].as_u64().unwrap() as usize;
+    let first = first_commit(&liar, at);
     assert_eq!((first, &liar.leaves[first]["oid"]), (at - 1, &json!(made[0])));
     liar.caught(entry - 1, "reconcile", "refs/heads/dev/behind stands at a commit that no entry records", |all| {
         all.remove(first);
@@ -169,7 +169,7 @@ fn a_reconciliation_takes_what_it_names_and_no_more() {
     });
     // One more commit than its refs reach: what Carol vouched for elsewhere.
     let push = liar.nth("push", 0);
-    let vendored = liar.leaves[push]["commits"]["first"].as_u64().unwrap() as usize;
+    let vendored = first_commit(&liar, push);
     liar.caught(entry + 1, "reconcile", &format!("commit {} was recorded with it, but", made[1]), |all| {
         let mut more = all[vendored].clone();
         more["vouched-by"] = json!({ "actor": "carol@bank.example", "entry": entry + 1 });
@@ -201,6 +201,11 @@ fn a_reconciliation_takes_what_it_names_and_no_more() {
         let put = format!("{} refs/heads/dev/behind\n{genesis}", &genesis[..40]);
         all[0]["baseline"]["refs"] = json!(put);
     });
+}
+
+/// The index of the first commit that was recorded with that entry.
+fn first_commit(liar: &Liar<'_>, entry: usize) -> usize {
+    usize::try_from(liar.leaves[entry]["commits"]["first"].as_u64().unwrap()).unwrap()
 }
 
 /// The leaf that the tip of the baseline would have, vouched for by that entry.

@@ -157,7 +157,9 @@ fn unrelated_histories_join_by_what_each_brings() {
     let orphan = |files: &[&str]| {
         alice.git(&hers, &["checkout", "-q", "--orphan", &format!("orphan{}", files.len())]).ok();
         alice.git(&hers, &["rm", "-rfq", "."]).ok();
-        files.iter().for_each(|file| write(&hers, file, "from nowhere"));
+        for file in files {
+            write(&hers, file, "from nowhere");
+        }
         alice.git(&hers, &["add", "."]).ok();
         alice.git(&hers, &["commit", "-q", "-m", "Orphan"]).ok();
     };
@@ -176,5 +178,50 @@ fn unrelated_histories_join_by_what_each_brings() {
     join(&|| write(&hers, "README", "from nowhere"));
     let said = bank.refused("commit-not-granted", "alice@bank.example may not commit here", || push(alice, &hers));
     assert!(said.contains("path    README and 1 more"), "{said}");
+    bank.holds();
+}
+
+#[test]
+fn a_merge_of_a_signed_tag_carries_it_along() {
+    let (bank, his, hers) = open();
+    let (bob, alice) = (&bank.bob, &bank.alice);
+    bob.commit(&his, "README", "released");
+    bob.git(&his, &["tag", "-s", "-m", "release", "v1"]).ok();
+    bob.push(&his, &["HEAD:refs/heads/main", "v1"]).ok();
+    alice.git(&hers, &["fetch", "-q", "--tags"]).ok();
+    alice.commit(&hers, "models/a", "one");
+    alice.git(&hers, &["merge", "-q", "--no-ff", "-m", "Merge", "v1"]).ok();
+    let raw = alice.git(&hers, &["cat-file", "commit", "HEAD"]).ok();
+    assert!(raw.contains("\nmergetag object ") && raw.contains("\n -----BEGIN SSH SIGNATURE-----"), "{raw}");
+    push(alice, &hers).ok();
+    bank.holds();
+    // The tag in it is signed with the commit.
+    let bent = raw.replace("\n release\n", "\n Release\n") + "\n";
+    let bent = alice.write_object(&hers, "commit", bent.as_bytes());
+    bank.refused("commit-signature-invalid", "it does not fit the signed bytes", || {
+        alice.push(&hers, &["-f", &format!("{bent}:refs/heads/dev/merged")])
+    });
+}
+
+#[test]
+fn a_merge_of_more_sides_than_are_compared_answers_for_all_of_them() {
+    let (bank, his, hers) = open();
+    let (bob, alice) = (&bank.bob, &bank.alice);
+    let mut arms = Vec::new();
+    for n in 0..16 {
+        bob.git(&his, &["checkout", "-q", "-B", "arm", "origin/main"]).ok();
+        bob.commit(&his, &format!("docs/{n}"), "his");
+        let name = format!("refs/heads/dev/{n}");
+        bob.push(&his, &[&format!("HEAD:{name}")]).ok();
+        arms.push(format!("origin/dev/{n}"));
+    }
+    alice.git(&hers, &["fetch", "-q"]).ok();
+    let start = alice.commit(&hers, "models/a", "one");
+    let arms: Vec<&str> = arms.iter().map(String::as_str).collect();
+    alice.git(&hers, &[&["merge", "-q", "-m", "Fifteen"], &arms[..15]].concat()).ok();
+    push(alice, &hers).ok();
+    alice.git(&hers, &["reset", "-q", "--hard", &start]).ok();
+    alice.git(&hers, &[&["merge", "-q", "-m", "Sixteen"], &arms[..]].concat()).ok();
+    bank.refused("commit-not-granted", "path    docs/0 and 15 more", || push(alice, &hers));
     bank.holds();
 }
