@@ -66,6 +66,24 @@ fn a_create_is_judged_by_the_refs_as_the_entries_before_it_settle_them() {
 }
 
 #[test]
+fn a_denial_about_names_that_are_too_long_verifies() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.alice);
+    bank.alice.commit(&dir, &format!("docs/{}", "\u{1}".repeat(240)), "one");
+    for name in ["\"".repeat(200), "\"".repeat(244), "x".repeat(244), "\u{fffd}".repeat(81)] {
+        bank.forget_denials();
+        let said = bank.alice.push(&dir, &[&format!("HEAD:refs/heads/{name}")]).fails();
+        assert!(said.contains("may not create this ref"), "{said}");
+        let push = bank.newest_push();
+        let leaf = bank.leaf(push["index"].as_u64().unwrap());
+        assert_eq!(leaf["actor"], "alice@bank.example");
+        assert_eq!(leaf["updates"][0]["ref"], format!("refs/heads/{name}"));
+        assert!(serde_json::to_vec(&leaf).unwrap().len() <= 2048, "{leaf:#}");
+        bank.holds();
+    }
+}
+
+#[test]
 fn a_clock_that_went_back_is_flagged_and_denies_nothing() {
     let bank = Bank::open();
     let (dir, place) = (bank.clone_of(&bank.alice), Place::in_repository(&bank.server));
