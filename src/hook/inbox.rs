@@ -49,7 +49,7 @@ pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Time
     {
         return Ok(Answer { policy: Some(Box::new(policy)), ..answer });
     }
-    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
+    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, None)?;
     let desk = Desk { gate, log: &log, index: &index, policy: &policy, settlement: &settlement };
     let (batch, note, accepted) = match bytes.map(|bytes| desk.take(locked.size(), &bytes)) {
         Ok(taken) => match taken? {

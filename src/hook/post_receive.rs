@@ -18,7 +18,9 @@ pub fn post_receive(path: &Path, input: &[u8]) -> Result<(), GateError> {
     let log = gate.log()?;
     let mut index = gate.index(&log)?;
     let now = Timestamp::now();
-    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
+    // Git runs this hook after it has moved all refs that it will.
+    let done = settle::receive_pack();
+    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, done.as_deref())?;
     if !settlement.leaves.is_empty() {
         locked.append(&Batch { leaves: settlement.leaves, ..Batch::default() })?;
     }

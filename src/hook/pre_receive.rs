@@ -73,6 +73,9 @@ pub enum GateError {
     /// A root of the ledger.
     #[error("the ledger's hashes cannot be read")]
     Tree(#[from] TreeError<ReadError>),
+    /// The receive-pack that asked is gone.
+    #[error("Git ended before the gate had decided, so nothing was recorded")]
+    Alone,
     /// The policy in force does not parse, so nothing can be decided by it.
     #[error("the policy in force cannot be read")]
     Policy,
@@ -213,6 +216,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 }
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
+    let waiting = settle::receive_pack();
     let (commands, mut problems) = parse_commands(input)?;
     if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
@@ -232,11 +236,11 @@ fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer,
         view.index.sync(&view.log)?;
     }
     let now = Timestamp::now();
-    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now)?;
+    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now, None)?;
     if view.is_stale(moved, &settlement)? {
         view.gather_again(&pushed, &settlement);
     }
-    conclude(gate, &mut locked, view, settlement, problems)
+    conclude(gate, &mut locked, view, settlement, problems, waiting.as_deref())
 }
 
 /// What was read without the lock.
@@ -329,9 +333,10 @@ pub fn policy_in_force(log: &Log<'_>, index: &Index) -> Result<(Policy, u64), Ga
 fn conclude(
     gate: &Gate,
     locked: &mut Locked<'_>,
-    view: View<'_>,
+    mut view: View<'_>,
     settlement: Settlement,
     problems: Vec<String>,
+    waiting: Option<&str>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
     let (mut gathered, totals, complete) = match view.gathered {
@@ -374,15 +379,20 @@ fn conclude(
     if !decision.accepted && !tolerated {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
+    let accepted = decision.accepted || tolerated;
+    if let (true, Some(waiting)) = (accepted, waiting) {
+        if settle::is_gone(waiting) {
+            return Err(GateError::Alone);
+        }
+        view.index.expect(locked.size() + draft.batch.leaves.len() as u64 - 1, waiting)?;
+    }
     let checkpoint = locked.append(&draft.batch)?;
     let entry = checkpoint.size() - 1;
-    if decision.accepted || tolerated {
-        let log = gate.log()?;
-        let mut index = view.index;
-        index.sync_push(&log, settle::receive_pack().as_deref())?;
+    if accepted {
+        view.index.sync(&gate.log()?)?;
     }
     Ok(Answer {
-        accepted: decision.accepted || tolerated,
+        accepted,
         tolerated,
         decision: Some(decision),
         entry: Some(entry),
