@@ -144,6 +144,7 @@ impl Gate {
     /// Opens the repository at `path` and its ledger key.
     pub fn open(path: &Path) -> Result<Self, GateError> {
         let main = Repository::open(path)?;
+        server_setup::check_stands(&main)?;
         let place = Place::in_repository(main.git_dir());
         let signer = server_setup::read_signer(&place)?;
         Ok(Self { main, place, signer })

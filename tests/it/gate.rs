@@ -638,7 +638,7 @@ fn an_authorisation_that_did_not_land_is_void_for_ever() {
     assert!(said.contains("accepted, entry") && said.contains("update refuses"), "{said}");
     assert_eq!((bank.tip("refs/heads/dev/a"), bank.tip("refs/heads/dev/b")), (String::new(), tip.clone()));
     let push = bank.newest_push()["index"].clone();
-    // While nobody has looked the move is merely open; the next push settles it.
+    // What landed with it settles it.
     assert_eq!(bank.holds()["refs"]["covered"], 2);
     alice.push(&dir, &["HEAD:refs/heads/dev/c"]).ok();
     let settled: Vec<Value> = bank

@@ -24,6 +24,7 @@ mod observe;
 mod reading;
 mod readme;
 mod server;
+mod settle;
 mod statements;
 mod tags;
 mod verify;

@@ -3,6 +3,7 @@ use std::fs;
 use super::*;
 use crate::entry::field::Field;
 use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Landed, LandedKind, Settled, State, VERSION};
+use crate::ledger::last::LAST_CHECKPOINT;
 use crate::ledger::log_ref;
 use crate::name::RefName;
 use crate::tlog::hashes::MemoryHashes;
@@ -176,7 +177,7 @@ fn a_ledger_that_was_set_back_or_replaced_takes_nothing_more() {
 
     // Another history of the same key, from a copy that did not know better.
     bench.place.remove(LAST_CHECKPOINT).unwrap();
-    assert!(matches!(bench.lock().err(), Some(AppendError::NoLastCheckpoint)));
+    assert!(matches!(bench.lock().err(), Some(AppendError::NoLastCheckpoint(_))));
     let note = bench.log().head().message.note.clone();
     bench.place.write(LAST_CHECKPOINT, &note, 0o644).unwrap();
     bench.append(vec![landed(3, 3), landed(4, 3)]);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
-use mledger::ledger::append::LAST_CHECKPOINT;
 use mledger::ledger::follow::{self, FollowError};
+use mledger::ledger::last::{LAST_CHECKPOINT, LastCheckpoint};
 use mledger::ledger::place::Place;
 use mledger::ledger::read::ReadError;
 use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
@@ -53,7 +53,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let source = context.source(&args.key)?;
     let log = context.open(&source).map_err(unreadable)?;
     let place = Place::in_repository(source.repository().git_dir());
-    let seen = checkpoints(&place, args.since.as_deref())?;
+    let seen = checkpoints(context, source.repository(), &place, args.since.as_deref())?;
     let remote = remote_of(source.repository());
     let refs = match &remote {
         _ if args.no_refs => RefsOf::Nobody,
@@ -134,7 +134,12 @@ fn is_server(source: &crate::context::Source, place: &Place) -> bool {
 }
 
 /// What the ledger must extend: the checkpoint given, the one verified last, the server's second copy.
-fn checkpoints(place: &Place, since: Option<&Path>) -> Result<Vec<(String, Checkpoint)>, Failure> {
+fn checkpoints(
+    context: &Context,
+    repository: &Repository,
+    place: &Place,
+    since: Option<&Path>,
+) -> Result<Vec<(String, Checkpoint)>, Failure> {
     let mut seen = Vec::new();
     if let Some(path) = since {
         let checkpoint = parse(&read_file(path, CHECKPOINT_BYTES_MAX)?);
@@ -142,13 +147,19 @@ fn checkpoints(place: &Place, since: Option<&Path>) -> Result<Vec<(String, Check
             checkpoint.ok_or_else(|| Failure::new(format!("`{}` does not hold a checkpoint", path.display())))?;
         seen.push((format!("the checkpoint in `{}`", path.display()), checkpoint));
     }
-    for (file, words) in [
-        (VERIFIED, "the checkpoint verified last"),
-        (LAST_CHECKPOINT, "the second copy of the newest checkpoint"),
-        (follow::CHECKPOINT, "the checkpoint seen last"),
-    ] {
+    for (file, words) in [(VERIFIED, "the checkpoint verified last"), (follow::CHECKPOINT, "the checkpoint seen last")]
+    {
         if let Some(checkpoint) = place.read(file)?.as_deref().and_then(parse) {
             seen.push((words.to_owned(), checkpoint));
+        }
+    }
+    for file in LastCheckpoint::of(repository, place)?.files() {
+        match std::fs::read_to_string(file).ok().as_deref().and_then(parse) {
+            Some(checkpoint) => seen.push(("the second copy of the newest checkpoint".to_owned(), checkpoint)),
+            None if place.file(LAST_CHECKPOINT).exists() => {
+                context.output.say(format_args!("note: no checkpoint can be read from `{}`", file.display()));
+            }
+            None => {}
         }
     }
     Ok(seen)
