@@ -23,6 +23,7 @@ mod newcomer;
 mod observe;
 mod reading;
 mod readme;
+mod restore;
 mod server;
 mod settle;
 mod statements;

@@ -126,7 +126,7 @@ fn of_read(error: &ReadError) -> Option<String> {
         ReadError::NoLedger => Some("mledger init".to_owned()),
         ReadError::NoEntry { .. } => Some("mledger log -n 1, for the newest entry".to_owned()),
         ReadError::Checkpoint(_) => {
-            Some("mledger verify --key VKEY, with the key that the ledger's administrator names".to_owned())
+            Some("mledger verify --key VKEY, with the key that the ledger's administrator names; on the server, put mledger/ledger.key and mledger/vkey back from your backup".to_owned())
         }
         _ => None,
     }
