@@ -470,6 +470,12 @@ fn is_authorised(replay: &Replay<'_>, name: &RefName, tip: Option<Oid>) -> bool 
         .any(|update| update.refname == *name && update.new == tip && update.old.as_ref() == here)
 }
 
+/// Whether only the ledger's own chain is cut, as it is where a clone gave it back: what is sealed lies in every tree.
+fn is_of_ledger_alone(repository: &Repository) -> bool {
+    let of_ledger = |oid: &Oid| Head::read(repository, *oid).is_ok();
+    repository.shallow_commits().is_some_and(|commits| commits.iter().all(of_ledger))
+}
+
 fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result<Refs, ReadError> {
     let mut refs = Refs::default();
     let mut expected = replay.tips.clone();
@@ -512,6 +518,9 @@ fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result
         replay.problems.push(Problem::of_ref("ref", "HEAD", message));
     }
     for oddity in repository.oddities() {
+        if oddity == git::repository::SHALLOW && is_of_ledger_alone(repository) {
+            continue;
+        }
         replay
             .problems
             .push(Problem::whole("oddity", format!("the repository has {oddity}, which change what Git shows")));

@@ -257,5 +257,22 @@ fn a_clone_gives_the_ledger_back_though_it_holds_the_newest_part_only() {
     let said = bank.stopped("it was set back", || restored.push("HEAD:refs/heads/dev/b"));
     let late = Restored { hers: late, bank: restored.bank, backup: restored.backup };
     late.type_line(&said, "git -C SERVER fetch").ok();
-    assert_eq!((late.bank.size(), &late.bank.report().1["root"]), (size, &root));
+    let bank = &late.bank;
+    assert_eq!((bank.size(), &bank.report().1["root"]), (size, &root));
+    // The ledger's chain has a gap now, of appends that are sealed since. It hides nothing else, and hurts nobody.
+    assert!(bank.server.join("shallow").exists());
+    let admin = bank.clone_of(&bank.carol);
+    assert_eq!(bank.carol.git(&admin, &["rev-parse", "--is-shallow-repository"]).ok(), "false");
+    bank.carol.mledger(&admin, &["reconcile", "--reason", "restored"]).ok();
+    bank.alice.push(&late.hers, &["HEAD:refs/heads/dev/b"]).ok();
+    bank.holds();
+    bank.on_server(&["gc", "-q", "--prune=now"]);
+    bank.on_server(&["fsck", "--full", "--strict"]);
+    bank.alice.commit(&late.hers, "models/z", "z");
+    bank.alice.push(&late.hers, &["HEAD:refs/heads/dev/b"]).ok();
+    bank.holds();
+    // One of the models' commits there would hide what lies behind it.
+    let shallow = fs::read_to_string(bank.server.join("shallow")).unwrap();
+    fs::write(bank.server.join("shallow"), shallow + &bank.tip("refs/heads/main") + "\n").unwrap();
+    bank.found("oddity", "a shallow boundary");
 }

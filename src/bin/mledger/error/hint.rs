@@ -109,9 +109,11 @@ fn of_export(error: &ExportError) -> Option<String> {
     }
 }
 
-/// The ledger is in every clone that follows it. What Git holds besides may well be older then: an admin says so.
+/// The ledger is in every clone that follows it: cut to its newest 256 appends, so that its chain may not meet the old
+/// one; whether it is the right one its newest checkpoint tells. What Git holds besides may well be older: an admin says
+/// so.
 const FETCH_NEWER: &str = "\
-git -C SERVER fetch CLONE/.git/mledger/log.git refs/mledger/log:refs/mledger/log
+git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log
 with the clone that has seen most of the ledger, by an administrator of the server; then, for refs that went back, too:
 mledger reconcile, in a clone of an administrator of the policy";
 
@@ -119,7 +121,7 @@ mledger reconcile, in a clone of an administrator of the policy";
 const FIND_OUT: &str = "\
 mledger verify, in the clones: they know which ledger they saw
 git -C SERVER bundle create replaced.bundle refs/mledger/log, to keep what is there now, and then
-git -C SERVER fetch CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log";
+git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log";
 
 fn of_read(error: &ReadError) -> Option<String> {
     match error {
