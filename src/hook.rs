@@ -16,7 +16,6 @@ pub mod check;
 pub mod draft;
 pub mod gather;
 pub mod inbox;
-pub mod merge;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;

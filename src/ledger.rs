@@ -31,6 +31,7 @@ pub mod graph;
 pub mod hashes;
 pub mod last;
 pub mod message;
+pub mod objects;
 pub mod place;
 pub mod prove;
 pub mod read;

@@ -12,6 +12,7 @@ use crate::model::manifest::{self, LfsPointer, Line, Manifest, New, Old, ParentC
 use crate::name::Oid;
 use crate::object::changes::{self, Change, CompareError};
 use crate::object::tree::{self, Mode};
+use crate::policy::Policy;
 
 /// The empty tree, which Git knows without storing it.
 pub const EMPTY_TREE: Oid = Oid::from_bytes([
@@ -47,6 +48,17 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What they may cost under a policy.
+    pub fn of(policy: &Policy) -> Self {
+        let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
+        Self { changes_max, ..Self::default() }
+    }
+}
+
+/// How many blobs are remembered from one use of a [`Cache`] to the next: 100 MB of memory.
+const CONTENTS_MAX: usize = 1_000_000;
+
 /// Why a manifest cannot be computed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,6 +87,16 @@ pub struct Cache {
     changes: usize,
     files_bytes: u64,
     trees_bytes: usize,
+}
+
+impl Cache {
+    /// Forgets what was spent, and keeps what is known of blobs.
+    pub fn renew(&mut self) {
+        (self.changes, self.files_bytes, self.trees_bytes) = (0, 0, 0);
+        if self.contents.len() > CONTENTS_MAX {
+            self.contents.clear();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

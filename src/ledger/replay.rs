@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::check::{CheckedCertificate, CheckedCommit, CheckedPush, Content, chain, check_one};
 use super::graph::CommitGraph;
+use super::objects::{Objects, Stand};
 use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
@@ -39,6 +40,8 @@ pub struct Replay<'a> {
     pub problems: Vec<Problem>,
     /// Tally of decisions.
     pub counts: Counts,
+    /// What entries assert is held against this, where it is at hand.
+    pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
     origin: Option<Origin>,
     /// The one source of logins that counts.
@@ -98,6 +101,7 @@ impl<'a> Replay<'a> {
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
+            objects: None,
             graph: CommitGraph::default(),
             origin: None,
             login: None,
@@ -215,6 +219,10 @@ impl<'a> Replay<'a> {
         let recorded = self.graph.leaf(&oid);
         let added = self.graph.add(oid, &commit.parents, Some(index));
         self.pending.insert(oid, commit);
+        if let (Ok(_), Some(objects), Some(in_force)) = (&added, &mut self.objects, &self.policy) {
+            let lie = objects.commit(self.log, index, &self.graph, &in_force.policy);
+            lie.into_iter().for_each(|message| self.problem("objects", index, message));
+        }
         match (added, recorded) {
             (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
             (_, Some(entry)) => Err(Flaw::new("graph", &format!("its commit has an entry already: {entry}"))),
@@ -476,6 +484,12 @@ impl<'a> Replay<'a> {
             if !commits.contains_key(oid) {
                 commits.insert(*oid, self.facts_of(oid, pending)?);
             }
+        }
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            let lie = objects.update(&stand, update, &derived, commits);
+            let index = self.size();
+            lie.into_iter().for_each(|message| self.problem("objects", index, message));
         }
         Ok(derived)
     }

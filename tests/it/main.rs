@@ -20,6 +20,7 @@ mod frontend;
 mod gate;
 mod keys;
 mod newcomer;
+mod objects;
 mod observe;
 mod reading;
 mod readme;

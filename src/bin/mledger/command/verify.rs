@@ -7,6 +7,7 @@ use mledger::git::Repository;
 use mledger::hook::clone_setup;
 use mledger::ledger::follow::{self, FollowError};
 use mledger::ledger::last::{LAST_CHECKPOINT, LastCheckpoint};
+use mledger::ledger::objects;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::ReadError;
 use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
@@ -28,7 +29,7 @@ const VERIFIED: &str = "verified";
 /// Check everything the ledger claims, offline: signatures, history, every decision, every ref
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt"
+    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects"
 )]
 pub struct Args {
     /// The repository [default: the one around the current folder]
@@ -38,6 +39,10 @@ pub struct Args {
     /// A checkpoint seen earlier, which the ledger must extend
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Compute again from the repository's objects what entries only assert: manifests, what merges change by
+    /// themselves, what else a push touches. Reads every file that ever changed
+    #[arg(long)]
+    objects: bool,
     /// Do not look at the repository's refs
     #[arg(long)]
     no_refs: bool,
@@ -63,7 +68,8 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     };
     let looks_at_refs = !matches!(refs, RefsOf::Nobody);
     let bar = context.output.progress(log.size(), "verifying");
-    let report = verify(&log, &Options { seen, refs }, &mut |done| bar.set_position(done));
+    let objects = args.objects.then(|| source.repository());
+    let report = verify(&log, &Options { seen, objects, refs }, &mut |done| bar.set_position(done));
     let mut report = report.map_err(|error| Failure::from(error).found())?;
     bar.finish_and_clear();
     match fetched {
@@ -186,6 +192,14 @@ fn remember(context: &Context, place: &Place, report: &Report, given: Option<&Ve
     }
 }
 
+fn checked_objects(counts: objects::Counts) -> String {
+    let checked = format!("{} computed again", counted(counts.checked, "assertion", "assertions"));
+    match counts.gone {
+        0 => checked,
+        gone => format!("{checked}, {gone} not: their objects are gone"),
+    }
+}
+
 fn text(report: &Report, looks_at_refs: bool) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -216,6 +230,9 @@ fn text(report: &Report, looks_at_refs: bool) -> String {
         "not looked at".to_owned()
     };
     row("refs", looked);
+    if let Some(objects) = report.objects {
+        row("objects", checked_objects(objects));
+    }
     for problem in &report.problems {
         let place = match (&problem.index, &problem.refname) {
             (Some(index), _) => format!("entry {index}: "),
