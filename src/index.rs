@@ -200,11 +200,14 @@ impl Index {
 
     /// Remembers which receive-pack waits for the push that is about to become the entry `push`. It must stand here
     /// before the push stands in the ledger: whoever dies in between leaves no move of which nobody knows whose it is.
-    /// Where no such entry comes, the next push takes the place.
-    pub fn expect(&mut self, push: u64, process: &str) -> Result<(), IndexError> {
+    /// Where no such entry came, the next push takes the place, with none where its receive-pack is not known.
+    pub fn expect(&mut self, push: u64, process: Option<&str>) -> Result<(), IndexError> {
         self.unpin()?;
         self.write(|write| {
-            write.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?)", params![sql(push), process])?;
+            write.execute("DELETE FROM waiting WHERE push = ?", [sql(push)])?;
+            if let Some(process) = process {
+                write.execute("INSERT INTO waiting VALUES (?, ?)", params![sql(push), process])?;
+            }
             Ok(())
         })
     }

@@ -63,7 +63,8 @@
 //! *Signed* by an actor: the commit with its trailers, the push certificate, a statement. *Derived* from leaves by
 //! anyone: which commits enter a ref, the paths they change, the move, the decision. *Asserted* by the server, and
 //! recomputable only with the repository at hand: logins, the nonce of a push certificate, the paths a merge changes by
-//! itself (`own`), touched paths that no leaf shows (`extra`), and whether an authorised push landed.
+//! itself (`own`), touched paths that no leaf shows (`extra`), manifests that no trailer binds, and whether an authorised
+//! push landed. `mledger verify --objects` computes manifests, `own` and `extra` again ([`ledger::objects`]).
 
 pub mod clock;
 pub mod digest;

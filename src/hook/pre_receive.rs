@@ -381,8 +381,8 @@ fn conclude(
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
     let accepted = decision.accepted || tolerated;
-    if let (true, Some(waiting)) = (accepted, waiting) {
-        if settle::is_gone(waiting) {
+    if accepted {
+        if waiting.is_some_and(settle::is_gone) {
             return Err(GateError::Alone);
         }
         view.index.expect(locked.size() + draft.batch.leaves.len() as u64 - 1, waiting)?;

@@ -129,8 +129,9 @@ fn it_says_what_the_ledger_says() {
 
     let mut index = index;
     // Another push of that number never came.
-    index.expect(1, "41:6").unwrap();
-    index.expect(1, "42:7").unwrap();
+    index.expect(1, Some("41:6")).unwrap();
+    index.expect(1, None).unwrap();
+    index.expect(1, Some("42:7")).unwrap();
     server.append(vec![push(Some(1), 3)]);
     // Whoever takes the entry in knows who waits for it, were it after the death of him who appended it.
     let mut index = server.index(&server.log());

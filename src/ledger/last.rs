@@ -3,7 +3,7 @@
 //! One always lies beside the ledger. Where `mledger.lastCheckpoint` names a file, another is kept there: on another
 //! volume no restored backup of the repository sets it back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::append::AppendError;
 use super::place::{self, Place};
@@ -37,25 +37,19 @@ impl LastCheckpoint {
 
     /// Every copy; each must be there and signed by the ledger's key.
     pub fn read(&self, vkey: &VerifierKey) -> Result<Vec<Checkpoint>, AppendError> {
-        let read = |file| self.read_one(file, vkey)?.ok_or_else(|| AppendError::NoLastCheckpoint(file.clone()));
-        self.0.iter().map(read).collect()
+        let missing = |file: &PathBuf| AppendError::NoLastCheckpoint(file.clone());
+        self.0.iter().map(|file| read(file, vkey)?.ok_or_else(|| missing(file))).collect()
     }
 
     /// The newest checkpoint that any copy holds; none where no ledger was here before.
     pub fn newest(&self, vkey: &VerifierKey) -> Result<Option<Checkpoint>, AppendError> {
-        let found = self.0.iter().map(|file| self.read_one(file, vkey)).collect::<Result<Vec<_>, _>>()?;
+        let found = self.0.iter().map(|file| read(file, vkey)).collect::<Result<Vec<_>, _>>()?;
         Ok(found.into_iter().flatten().max_by_key(Checkpoint::size))
     }
 
     /// Whether any copy is there.
     pub fn exists(&self) -> bool {
         self.0.iter().any(|file| file.exists())
-    }
-
-    fn read_one(&self, file: &PathBuf, vkey: &VerifierKey) -> Result<Option<Checkpoint>, AppendError> {
-        let Some(note) = place::read_file(file)? else { return Ok(None) };
-        let opened = Checkpoint::open(&note, vkey);
-        opened.map(Some).map_err(|source| AppendError::LastCheckpoint { file: file.clone(), source })
     }
 
     /// Replaces every copy, durably.
@@ -70,4 +64,10 @@ impl LastCheckpoint {
         let mut missing = others.iter().filter(|file| !file.exists());
         Ok(missing.try_for_each(|file| place::write_file(file, &note, 0o644))?)
     }
+}
+
+fn read(file: &Path, vkey: &VerifierKey) -> Result<Option<Checkpoint>, AppendError> {
+    let Some(note) = place::read_file(file)? else { return Ok(None) };
+    let opened = Checkpoint::open(&note, vkey);
+    opened.map(Some).map_err(|source| AppendError::LastCheckpoint { file: file.to_owned(), source })
 }

@@ -221,7 +221,9 @@ impl<'a> Replay<'a> {
         self.pending.insert(oid, commit);
         if let (Ok(_), Some(objects), Some(in_force)) = (&added, &mut self.objects, &self.policy) {
             let lie = objects.commit(self.log, index, &self.graph, &in_force.policy);
-            lie.into_iter().for_each(|message| self.problem("objects", index, message));
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
         }
         match (added, recorded) {
             (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
@@ -489,7 +491,9 @@ impl<'a> Replay<'a> {
             let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
             let lie = objects.update(&stand, update, &derived, commits);
             let index = self.size();
-            lie.into_iter().for_each(|message| self.problem("objects", index, message));
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
         }
         Ok(derived)
     }

@@ -227,6 +227,39 @@ fn a_lost_key_says_what_is_lost() {
     bank.holds();
 }
 
+#[test]
+fn entries_that_nobody_has_are_given_up_knowingly() {
+    let restored = Restored::new(&[]);
+    let Restored { bank, hers, .. } = &restored;
+    // The last push before the server was lost: nobody has looked at the ledger since.
+    bank.alice.commit(hers, "models/a", "last");
+    let said = bank.alice.push(hers, &["HEAD:refs/heads/dev/a"]);
+    assert!(said.err.contains("mledger: receipt: size"), "{said:#?}");
+    said.ok();
+    let lost = bank.size();
+    let last = fs::read(bank.server.join("mledger/last-checkpoint")).unwrap();
+    restored.restore();
+    fs::write(bank.server.join("mledger/last-checkpoint"), last).unwrap();
+    let push = || restored.push("HEAD:refs/heads/dev/b");
+    let said = bank.stopped("it was set back", push);
+    restored.type_line(&said, "git -C SERVER fetch").ok();
+    let said = bank.stopped("it was set back", push);
+    assert!(said.contains(&format!("it has signed a checkpoint of {lost}")), "{said}");
+    bank.found("rollback", "it was rolled back");
+    let help = bank.carol.mledger(bank.world.root(), &["reconcile", "--help"]).ok();
+    restored.type_line(&help, "mv SERVER").ok();
+    restored.type_line(&help, "cp CLONE").ok();
+    bank.alice.mledger(hers, &["verify"]);
+    let admin = bank.clone_of(&bank.carol);
+    bank.carol.mledger(&admin, &["reconcile", "--reason", "restored; 3 entries are lost"]).ok();
+    bank.alice.push(hers, &["HEAD:refs/heads/dev/a"]).ok();
+    bank.holds();
+    // The proof of what was lost stays, and proves it.
+    let proof = bank.server.join("mledger/lost-checkpoint");
+    let outcome = report(&bank.carol, &bank.server, &["--since", proof.to_str().unwrap()]);
+    assert_eq!(outcome.0, 4, "{outcome:#?}");
+}
+
 /// Appends so many entries that say nothing, one at a time.
 fn grow(bank: &Bank, count: usize) {
     let repository = Repository::open(&bank.server).unwrap();

@@ -38,26 +38,17 @@ fn of_kind(bank: &Bank, kind: &str) -> usize {
 fn whatever_stops_git_after_the_gate_leaves_a_void_authorisation() {
     let bank = Bank::open();
     let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
-    let hooks = bank.server.join("hooks");
-    let name = |case: &str| format!("refs/heads/dev/{case}");
-    let cases: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
-        ("update", &|| write_script(&hooks, "update", "#!/bin/sh\n[ $1 != refs/heads/dev/update ]\n"), &|| {
-            fs::remove_file(hooks.join("update")).unwrap()
-        }),
-        ("transaction", &|| write_script(&hooks, "reference-transaction", "#!/bin/sh\n[ $1 != prepared ]\n"), &|| {
-            fs::remove_file(hooks.join("reference-transaction")).unwrap()
-        }),
-        ("locked", &|| write(&bank.server, "refs/heads/dev/locked.lock", ""), &|| {
-            fs::remove_file(bank.server.join("refs/heads/dev/locked.lock")).unwrap()
-        }),
-    ];
-    for (case, obstruct, clear) in cases {
-        let name = name(case);
+    for (case, file, text) in [
+        ("update", "hooks/update", "#!/bin/sh\n[ $1 != refs/heads/dev/update ]\n"),
+        ("transaction", "hooks/reference-transaction", "#!/bin/sh\n[ $1 != prepared ]\n"),
+        ("locked", "refs/heads/dev/locked.lock", ""),
+    ] {
+        let name = format!("refs/heads/dev/{case}");
         let tip = alice.commit(&dir, "models/a", case);
-        obstruct();
+        write_script(&bank.server, file, text);
         let said = alice.push(&dir, &[&format!("HEAD:{name}")]).fails();
         assert!(said.contains("mledger: accepted, entry"), "{said}");
-        clear();
+        fs::remove_file(bank.server.join(file)).unwrap();
         assert_eq!(bank.tip(&name), "");
         let push = bank.newest_push()["index"].as_u64().unwrap();
         assert_eq!(settled(&bank, push), [], "nobody has looked yet");
@@ -174,7 +165,7 @@ impl<'a> Pusher<'a> {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(begin.elapsed() < Duration::from_secs(120), "it never came: {:?}", self.pid_file);
+            assert!(begin.elapsed() < Duration::from_mins(2), "it never came: {}", self.pid_file.display());
             std::thread::yield_now();
         }
     }
@@ -206,15 +197,15 @@ fn kill_all(pid: &str) {
 fn a_push_that_dies_between_its_entry_and_its_ref_is_void_at_once() {
     let bank = Bank::open_with("", &["--login", "env"]);
     let pusher = Pusher::new(&bank);
-    let hold = bank.world.path("hold");
-    let wait = format!("#!/bin/sh\nwhile [ -e '{}' ]; do sleep 0.01; done\n", hold.display());
+    let (hold, begun) = (bank.world.path("hold"), bank.world.path("begun"));
+    let wait =
+        format!("#!/bin/sh\n: > '{}'\nwhile [ -e '{}' ]; do sleep 0.01; done\n", begun.display(), hold.display());
     write_script(&bank.server.join("hooks"), "update", &wait);
     bank.alice.commit(&pusher.dir, "models/a", "one");
     fs::write(&hold, "").unwrap();
-    let size = bank.size();
     pusher
         .struck("HEAD:refs/heads/dev/a", |pid| {
-            pusher.until(|| (bank.size() > size).then_some(()));
+            pusher.until(|| begun.exists().then_some(()));
             // Git still may move the ref; what is pushed meanwhile does not settle it.
             let open = bank.newest_push()["index"].as_u64().unwrap();
             fs::rename(bank.server.join("hooks/update"), bank.server.join("hooks/aside")).unwrap();

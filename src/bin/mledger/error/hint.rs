@@ -115,7 +115,7 @@ fn of_export(error: &ExportError) -> Option<String> {
 const FETCH_NEWER: &str = "\
 git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log
 with the clone that has seen most of the ledger, by an administrator of the server; then, for refs that went back, too:
-mledger reconcile, in a clone of an administrator of the policy";
+mledger reconcile, in a clone of an administrator of the policy; its --help tells what else a restore needs";
 
 /// Two ledgers under one key: which is the right one no command can tell.
 const FIND_OUT: &str = "\
