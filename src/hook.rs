@@ -17,7 +17,6 @@ pub mod draft;
 pub mod gather;
 pub mod inbox;
 pub mod lookalikes;
-pub mod merge;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;

@@ -15,7 +15,9 @@ pub fn post_receive(path: &Path) -> Result<(), GateError> {
     let log = gate.log()?;
     let mut index = gate.index(&log)?;
     let now = Timestamp::now();
-    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
+    // Git runs this hook after it has moved all refs that it will.
+    let done = settle::receive_pack();
+    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, done.as_deref())?;
     let mut tally = gate.tally(&log);
     let mut leaves = tally.due(locked.size(), settlement.time).map_err(AppendError::from)?;
     leaves.extend(settlement.leaves);

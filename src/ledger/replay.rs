@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::check::{CheckedCertificate, CheckedCommit, CheckedPush, Content, chain, check_one};
 use super::graph::CommitGraph;
+use super::objects::{Objects, Stand};
 use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
@@ -41,6 +42,8 @@ pub struct Replay<'a> {
     pub problems: Vec<Problem>,
     /// Tally of decisions.
     pub counts: Counts,
+    /// What entries assert is held against this, where it is at hand.
+    pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
     /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
     guarded: BTreeMap<usize, Reach>,
@@ -104,6 +107,7 @@ impl<'a> Replay<'a> {
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
+            objects: None,
             graph: CommitGraph::default(),
             guarded: BTreeMap::new(),
             origin: None,
@@ -224,6 +228,12 @@ impl<'a> Replay<'a> {
         let recorded = self.graph.leaf(&oid);
         let added = self.graph.add(oid, &commit.parents, Some(index));
         self.pending.insert(oid, commit);
+        if let (Ok(_), Some(objects), Some(in_force)) = (&added, &mut self.objects, &self.policy) {
+            let lie = objects.commit(self.log, index, &self.graph, &in_force.policy);
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
+        }
         match (added, recorded) {
             (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
             (_, Some(entry)) => Err(Flaw::new("graph", &format!("its commit has an entry already: {entry}"))),
@@ -511,6 +521,14 @@ impl<'a> Replay<'a> {
         for oid in derived.entering.iter().chain(scoped) {
             if !commits.contains_key(oid) {
                 commits.insert(*oid, self.facts_of(oid, pending)?);
+            }
+        }
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            let lie = objects.update(&stand, update, &derived, commits);
+            let index = self.size();
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
             }
         }
         Ok(derived)

@@ -184,7 +184,7 @@ fn forged(bank: &Bank, name: &str, forge: impl FnOnce(&mut Vec<Leaf>)) -> Vec<St
     place.create().unwrap();
     let batch = Batch { leaves, policy: Some(log.policy_view().unwrap()), ..Batch::default() };
     Locked::create(&other, &place, &signer).unwrap().append(&batch).unwrap();
-    let options = Options { seen: Vec::new(), refs: RefsOf::Nobody };
+    let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };
     let report = verify(&Log::open(&other, Some(&signer.vkey())).unwrap(), &options, &mut |_| ()).unwrap();
     report.problems.into_iter().map(|problem| problem.message).collect()
 }

@@ -198,10 +198,10 @@ trailers = ["Ticket"]
         report(&self.carol, &self.server, &[])
     }
 
-    /// Everything holds.
+    /// Everything holds, also what entries assert about objects.
     #[track_caller]
     pub fn holds(&self) -> Value {
-        let (code, report) = self.report();
+        let (code, report) = report(&self.carol, &self.server, &["--objects"]);
         assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
         report
     }

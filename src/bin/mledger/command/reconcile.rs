@@ -19,6 +19,15 @@ const AFTER_HELP: &str = "\
 For refs that were moved behind the gate, and after a backup was restored. Without --reason it only lists them. Where \
 a ref should stand elsewhere, an administrator puts it back on the server instead, with `git update-ref`.
 
+After a restore, with SERVER for the bare repository and CLONE for the clone that has seen most of the ledger:
+  git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log
+If the gate still says that the ledger was set back, nobody has its last entries: they are lost, and whoever holds a \
+receipt for one of them can prove it. To go on without them, knowingly, keep the proof and put the clone's checkpoint \
+in its place, also where `mledger.lastCheckpoint` names another copy:
+  mv SERVER/mledger/last-checkpoint SERVER/mledger/lost-checkpoint
+  cp CLONE/.git/mledger/checkpoint SERVER/mledger/last-checkpoint
+Then `mledger reconcile --reason …` takes the refs as the backup holds them, and people push again what it lacks.
+
 Example:
   mledger reconcile
   mledger reconcile --reason 'restored from the backup of Monday night' main";
