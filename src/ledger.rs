@@ -11,6 +11,7 @@
 //!   vkey                           the public key that this copy trusts
 //!   last-checkpoint                second copy of the newest checkpoint, against restored backups; `last` tells of a third
 //!   hashes                         cache of the tree's hashes, checked against the checkpoint, rebuildable
+//!   denials                        refused pushes of this minute that have no entry; the next minute records their number
 //!   lock                           held around every append
 //! ```
 //!

@@ -57,6 +57,11 @@ pub fn ledger(entries: u64) -> (PathBuf, Option<Duration>) {
     (path, Some(took))
 }
 
+/// The key of an actor who may push to `refs/heads/dev/`.
+pub fn actor_key() -> SecretKey {
+    Author::new(0).key
+}
+
 /// An actor at work on a branch.
 struct Author {
     id: ActorId,

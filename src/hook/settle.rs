@@ -37,7 +37,7 @@ pub enum SettleError {
 pub struct Settlement {
     /// Ledger time of this append.
     pub time: Timestamp,
-    /// A `landed` leaf per push.
+    /// `landed` leaves, one or more per push.
     pub leaves: Vec<Leaf>,
     /// The refs that these leaves move.
     pub tips: BTreeMap<RefName, Option<Oid>>,
@@ -89,10 +89,12 @@ pub fn settle(
         };
         by_push.entry(open.push).or_default().push(Settled { refname: open.refname, state });
     }
-    settlement.leaves = by_push
-        .into_iter()
-        .map(|(push, updates)| Leaf::Landed(Landed { kind: LandedKind::Is, mledger: VERSION, push, time, updates }))
-        .collect();
+    for (push, updates) in by_push {
+        settlement.leaves.extend(updates.chunks(Landed::REFS_MAX).map(|updates| {
+            let updates = updates.to_vec();
+            Leaf::Landed(Landed { kind: LandedKind::Is, mledger: VERSION, push, time, updates })
+        }));
+    }
     Ok(settlement)
 }
 

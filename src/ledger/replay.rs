@@ -2,6 +2,7 @@
 
 mod statement;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
@@ -12,9 +13,10 @@ use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
-use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
+use crate::entry::denials::{Denials, Source, minute};
+use crate::entry::leaf::{Genesis, Landed, Leaf, Observed, Push, State, Unexplained, Update, Verdict, parse_paths};
 use crate::evidence;
-use crate::history::{self, Graph};
+use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
 use crate::object::message::LogHead;
 use crate::object::tag::Tag;
@@ -43,6 +45,8 @@ pub struct Replay<'a> {
     /// What entries assert is held against this, where it is at hand.
     pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
+    /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
+    guarded: BTreeMap<usize, Reach>,
     origin: Option<Origin>,
     /// The one source of logins that counts.
     login: Option<String>,
@@ -61,6 +65,8 @@ pub struct Replay<'a> {
     promoted: BTreeSet<Oid>,
     certificates: HashSet<Digest>,
     time: Option<Timestamp>,
+    /// The last minute in which each source has a denial of its own.
+    denied: BTreeMap<Source, i64>,
     /// Roots by size that log trailers named, since many name the same.
     roots: BTreeMap<u64, Digest>,
     /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
@@ -103,6 +109,7 @@ impl<'a> Replay<'a> {
             counts: Counts::default(),
             objects: None,
             graph: CommitGraph::default(),
+            guarded: BTreeMap::new(),
             origin: None,
             login: None,
             policy: None,
@@ -115,6 +122,7 @@ impl<'a> Replay<'a> {
             promoted: BTreeSet::new(),
             certificates: HashSet::new(),
             time: None,
+            denied: BTreeMap::new(),
             roots: BTreeMap::new(),
             watched,
         }
@@ -169,8 +177,9 @@ impl<'a> Replay<'a> {
             Content::Other(Leaf::Reconcile(reconcile)) => self.reconcile(index, &reconcile),
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
-            // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
-            Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
+            Content::Other(Leaf::Denials(denials)) => self.counted(&denials),
+            Content::Other(Leaf::Observed(observed)) => self.observed(&observed),
+            Content::Other(Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
         if let Err(Flaw { code, message }) = done {
             self.problem(code, index, message);
@@ -270,6 +279,9 @@ impl<'a> Replay<'a> {
 
     fn decided(&mut self, index: u64, checked: CheckedPush, pending: BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
         let CheckedPush { push, certificate } = checked;
+        if push.clock.is_some_and(|clock| push.time.millis().saturating_sub(clock.millis()) <= Push::CLOCK_SLACK_MS) {
+            return Err(Flaw::new("time", "it says that the clock was behind, and it was not"));
+        }
         let (entry, policy) = match &self.policy {
             Some(in_force) => (in_force.entry, Rc::clone(&in_force.policy)),
             None => return Err(Flaw::no_genesis()),
@@ -314,8 +326,13 @@ impl<'a> Replay<'a> {
 
     fn denied(&mut self, policy: &Policy, push: &Push, stray: usize) -> Result<(), Flaw> {
         self.counts.denied += 1;
+        self.denied.insert(Source::of_push(push), minute(push.time));
         if stray > 0 {
             return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
+        }
+        let beyond = |update: &Update| update.extra.is_some() || update.tag.is_some();
+        if push.certificate.is_some() || push.commits.count > 0 || push.updates.iter().any(beyond) {
+            return Err(Flaw::new("decision", "it is a denial, and holds what only a push that is let through leaves"));
         }
         let facts = push.facts.as_ref().ok_or_else(|| Flaw::new("decision", "it is a denial without facts"))?;
         if facts.time != push.time || facts.pusher != push.pusher {
@@ -325,6 +342,19 @@ impl<'a> Replay<'a> {
         let same = |reason| decision.reasons.contains(reason);
         if decision.accepted || push.reasons.is_empty() || !push.reasons.iter().all(same) {
             return Err(Flaw::new("decision", "its facts do not lead to the denial that it states"));
+        }
+        if decision.pusher != push.actor {
+            return Err(Flaw::other_pusher());
+        }
+        let named = |update: &facts::Update| {
+            let same = |listed: &Update| {
+                (&listed.refname, listed.action, listed.new, listed.old)
+                    == (&update.refname, update.action, update.new, update.old)
+            };
+            update.refname.as_str() == Push::UNNAMED_REF || push.updates.iter().any(same)
+        };
+        if push.updates.len() < Push::DENIED_UPDATES_MAX && !facts.updates.iter().all(named) {
+            return Err(Flaw::new("decision", "its facts are about other refs than it names"));
         }
         self.counts.replayed += 1;
         Ok(())
@@ -343,6 +373,9 @@ impl<'a> Replay<'a> {
             Verdict::Accepted | Verdict::Denied => self.counts.accepted += 1,
         }
         self.open.insert(index, push.updates.clone());
+        if push.facts.is_some() {
+            return Err(Flaw::new("decision", "it states facts, which follow from the ledger"));
+        }
         let first = if pending.is_empty() { index } else { self.pending_first };
         if push.commits.count != pending.len() as u64
             || push.commits.first != first
@@ -353,6 +386,10 @@ impl<'a> Replay<'a> {
         self.certificate(push, certificate)?;
         let mut commits: BTreeMap<Oid, facts::Commit> = BTreeMap::new();
         let mut updates = Vec::new();
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            objects.push(&stand, &push.updates);
+        }
         for update in &push.updates {
             updates.push(self.update(policy, update, &mut pending, &mut commits)?);
         }
@@ -366,7 +403,7 @@ impl<'a> Replay<'a> {
             Verdict::Accepted | Verdict::Denied => Self::accepted(push, &decision)?,
         }
         if decision.pusher != push.actor {
-            return Err(Flaw::new("decision", "it names another pusher than its facts do"));
+            return Err(Flaw::other_pusher());
         }
         Self::check_signers(&decision, &pending)?;
         self.counts.replayed += 1;
@@ -394,6 +431,9 @@ impl<'a> Replay<'a> {
             return Err(Flaw::new("decision", "it was let through, but the policy in force does not merely observe"));
         }
         let decision = decide_in_full(policy, facts);
+        if decision.accepted {
+            return Err(Flaw::new("decision", "the policy in force accepts what it says is only tolerated"));
+        }
         let states = |reason: &Reason| decision.reasons.contains(reason) || reason.code.is_asserted();
         if push.reasons.is_empty() || !push.reasons.iter().all(states) {
             return Err(Flaw::new("decision", "its facts do not lead to the reasons that it states"));
@@ -501,7 +541,8 @@ impl<'a> Replay<'a> {
     /// The signed tag that a ref is to point to; its commit is remembered.
     fn tag(&mut self, update: &Update) -> Result<Option<facts::Tag>, Flaw> {
         let flaw = |why: &str| Flaw::new("tag", why);
-        let (Some(field), Some(new)) = (&update.tag, update.new) else { return Ok(None) };
+        let Some(field) = &update.tag else { return Ok(None) };
+        let new = update.new.ok_or_else(|| flaw("it has a tag, but no ref points to one by it"))?;
         let raw = self.log.field_bytes(field)?;
         if git_oid("tag", &raw) != new {
             return Err(flaw(&format!("its tag is not {new}")));
@@ -516,7 +557,7 @@ impl<'a> Replay<'a> {
 
     /// The commit that a tip is or, as a signed tag, names.
     fn peel(&self, tip: Oid) -> Oid {
-        self.tags.get(&tip).copied().unwrap_or(tip)
+        peel(&self.tags, tip)
     }
 
     fn extra(&self, update: &Update) -> Result<Vec<RepoPath>, Flaw> {
@@ -542,18 +583,25 @@ impl<'a> Replay<'a> {
         Ok(reached.into_iter().map(|(_, oid)| oid).collect())
     }
 
-    fn scopes(&self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
+    fn scopes(&mut self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
         let mut scopes = BTreeMap::new();
-        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(name)) {
-            let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
-            let guarded: Vec<Oid> =
-                tips.map(|(_, tip)| self.peel(*tip)).filter(|commit| self.graph.contains(commit)).collect();
-            let entering =
-                history::difference(&self.graph, &[new], &guarded).map_err(|error| Flaw::graph(&error))?.entering;
+        for (place, rule) in policy.rules().iter().enumerate().filter(|(_, rule)| rule.refs.touches(name)) {
+            let guarded = match self.guarded.entry(place) {
+                Entry::Occupied(seen) => seen.into_mut(),
+                Entry::Vacant(place) => {
+                    let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
+                    place.insert(Reach::new(
+                        tips.map(|(_, tip)| peel(&self.tags, *tip))
+                            .filter_map(|commit| Some((self.graph.node(&commit).ok()?.generation, commit))),
+                    ))
+                }
+            };
+            let unguarded = guarded.is_empty();
+            let entering = guarded.entering(&self.graph, &[new]).map_err(|error| Flaw::graph(&error))?;
             let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
             let entered = entering.len();
             let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(scopes)
@@ -578,6 +626,13 @@ impl<'a> Replay<'a> {
         Ok(facts::Commit { vouched, ..commit.evidence.facts })
     }
 
+    /// Denials are counted only beyond those that have entries, in the same minute and of the same source.
+    fn counted(&mut self, denials: &Denials) -> Result<(), Flaw> {
+        let is_first = self.denied.get(&denials.source) != Some(&minute(denials.first));
+        let flaw = denials.flaw().or_else(|| is_first.then_some("no entry holds the first denial of its minute"));
+        flaw.map_or(Ok(()), |flaw| Err(Flaw::new("denials", flaw)))
+    }
+
     fn landed(&mut self, landed: &Landed) -> Result<(), Flaw> {
         let flaw = |why: &str| Flaw::new("landed", why);
         for settled in &landed.updates {
@@ -592,9 +647,38 @@ impl<'a> Replay<'a> {
                     return Err(flaw(&format!("{} could not land there from where it stood", update.refname)));
                 }
                 self.set_tip(&update.refname, update.new);
+                self.follow_guarded(&update);
             }
         }
         Ok(())
+    }
+
+    /// What rules guard grows with a new tip that keeps what was below the old one; after any other move it is found
+    /// out anew.
+    fn follow_guarded(&mut self, update: &Update) {
+        let (Move::Create | Move::Update, Some(new), Some(in_force)) = (update.action, update.new, &self.policy) else {
+            return self.guarded.clear();
+        };
+        let new = self.peel(new);
+        let Ok(node) = self.graph.node(&new) else { return };
+        for (place, guarded) in &mut self.guarded {
+            if in_force.policy.rules().get(*place).is_some_and(|rule| rule.refs.touches(&update.refname)) {
+                guarded.add(node.generation, new);
+            }
+        }
+    }
+
+    /// An incident that was recorded is no fault of the ledger, if it is one; what the refs are now is looked at in the
+    /// end.
+    fn observed(&self, observed: &Observed) -> Result<(), Flaw> {
+        let moved =
+            |seen: &&Unexplained| self.tips.get(&seen.refname) == seen.expected.as_ref() && seen.tip != seen.expected;
+        match observed.refs.iter().find(|seen| !moved(seen)) {
+            Some(seen) => {
+                Err(Flaw::new("observed", &format!("{} was not where it says the ledger put it", seen.refname)))
+            }
+            None => Ok(()),
+        }
     }
 
     fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {
@@ -612,6 +696,11 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// The commit that a tip is or, as one of these tags, names.
+fn peel(tags: &BTreeMap<Oid, Oid>, tip: Oid) -> Oid {
+    tags.get(&tip).copied().unwrap_or(tip)
+}
+
 /// What is wrong with one entry.
 struct Flaw {
     code: &'static str,
@@ -625,6 +714,10 @@ impl Flaw {
 
     fn graph(error: &history::UnknownCommit) -> Self {
         Self::new("graph", &error.to_string())
+    }
+
+    fn other_pusher() -> Self {
+        Self::new("decision", "it names another pusher than its facts do")
     }
 
     fn no_genesis() -> Self {

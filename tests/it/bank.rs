@@ -51,6 +51,17 @@ impl Bank {
         bank
     }
 
+    /// A gate whose policy is [`Bank::policy`], changed.
+    pub fn open_under(change: impl FnOnce(String) -> String, words: &[&str]) -> Self {
+        let bank = Self::closed();
+        bank.seed();
+        write(bank.world.root(), "changed.toml", &change(bank.policy()));
+        let file = bank.world.path("changed.toml");
+        let init = ["init", "--origin", ORIGIN, "--policy", file.to_str().unwrap()];
+        bank.carol.mledger(&bank.server, &[&init, words].concat()).ok();
+        bank
+    }
+
     /// An empty bare repository without a gate.
     pub fn closed() -> Self {
         let world = World::new();
@@ -205,6 +216,7 @@ trailers = ["Ticket"]
     /// code, and `verify` makes the same decision again.
     #[track_caller]
     pub fn refused(&self, code: &str, words: &str, attack: impl FnOnce() -> Run) -> String {
+        self.forget_denials();
         let (refs, size) = (self.refs(), self.size());
         let said = attack().fails();
         assert!(said.contains(words), "not `{words}` but\n{said}");
@@ -215,6 +227,11 @@ trailers = ["Ticket"]
         assert_eq!(push["reason"]["code"], code, "{push:#}");
         self.holds();
         said
+    }
+
+    /// The next denial gets an entry, however many were denied in this minute: a server without the file starts over.
+    pub fn forget_denials(&self) {
+        let _ = std::fs::remove_file(self.server.join("mledger/denials"));
     }
 
     /// Runs `attack`, which Git or the gate stops before anything is recorded.

@@ -7,18 +7,25 @@
     reason = "a test that cannot go on must stop"
 )]
 
+mod assertions;
 mod attack;
 mod bad_input;
 mod bank;
 mod baseline;
+mod big;
+mod bomb;
 mod check;
 mod client;
+mod collision;
 mod demo;
 mod durable;
+mod flood;
 mod formats;
 mod frontend;
 mod gate;
 mod keys;
+mod lies;
+mod moves;
 mod newcomer;
 mod objects;
 mod observe;
@@ -30,4 +37,5 @@ mod settle;
 mod statements;
 mod tags;
 mod verify;
+mod wire;
 mod world;

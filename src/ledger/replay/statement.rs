@@ -25,6 +25,7 @@ impl Replay<'_> {
             return Err(Flaw::new("policy", "its policy is not the one that was signed"));
         }
         self.owners = stated.owners;
+        self.guarded.clear();
         self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
         Ok(())
     }
@@ -33,6 +34,9 @@ impl Replay<'_> {
         let Wish::Import(statement, commits) = self.stated("import", &import.statement, import.time)? else {
             return Err(Flaw::new("import", "its statement is about something else"));
         };
+        if (&import.actor, import.count) != (&statement.actor, commits.len() as u64) {
+            return Err(Flaw::new("import", "it names another admin or count than its statement"));
+        }
         let voucher = Voucher { actor: statement.actor, entry: index };
         self.vouchers.extend(commits.into_iter().map(|oid| (oid, voucher.clone())));
         Ok(())
@@ -42,10 +46,13 @@ impl Replay<'_> {
     pub(super) fn reconcile(&mut self, index: u64, reconcile: &Reconcile) -> Result<(), Flaw> {
         let flaw = |why: &str| Flaw::new("reconcile", why);
         let pending = std::mem::take(&mut self.pending);
-        self.promoted.clear();
+        let promoted = std::mem::take(&mut self.promoted);
         let Wish::Reconcile(statement) = self.stated("reconcile", &reconcile.statement, reconcile.time)? else {
             return Err(flaw("its statement is about something else"));
         };
+        if reconcile.actor != statement.actor {
+            return Err(flaw("it names another admin than its statement"));
+        }
         let first = if pending.is_empty() { index } else { self.pending_first };
         let count = pending.len() as u64;
         if reconcile.commits.count != count || reconcile.commits.first != first || first + count != index {
@@ -54,7 +61,9 @@ impl Replay<'_> {
         let voucher = Voucher { actor: statement.actor.clone(), entry: index };
         let reached = self.reach(&statement, &pending.keys().copied().collect());
         for (oid, commit) in pending {
-            if commit.actor.is_some() || commit.vouched_by.as_ref() != Some(&voucher) || !reached.contains(&oid) {
+            // What was known before needs no word to stay, and by this one it could go further.
+            let wanted = reached.contains(&oid) && !promoted.contains(&oid);
+            if commit.actor.is_some() || commit.vouched_by.as_ref() != Some(&voucher) || !wanted {
                 return Err(flaw(&format!("commit {oid} was recorded with it, but not vouched for by it")));
             }
             self.vouchers.insert(oid, voucher.clone());
@@ -67,6 +76,7 @@ impl Replay<'_> {
             if opaque && !found.refname.as_str().starts_with("refs/tags/") {
                 return Err(flaw(&format!("{} stands at a commit that no entry records", found.refname)));
             }
+            self.guarded.clear();
             self.set_tip(&found.refname, found.tip);
         }
         Ok(())

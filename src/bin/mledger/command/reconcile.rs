@@ -57,15 +57,12 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let refs = wanted(unexplained(context, &desk, args)?, &args.refs)?;
     let listed = || refs.iter().map(|found| line(found) + "\n").collect::<String>();
-    let Some(reason) = &args.reason else {
+    let Some(reason) = args.reason.as_ref().filter(|_| !refs.is_empty()) else {
         let nothing = "every ref stands where the ledger put it; there is nothing to reconcile\n";
         let found = Reconciled { refs: refs.clone(), sent: false };
         context.output.result(&found, || if refs.is_empty() { nothing.to_owned() } else { listed() })?;
         return Ok(if refs.is_empty() { End::Fine } else { End::Found });
     };
-    if refs.is_empty() {
-        return Err(Failure::new("every ref stands where the ledger put it; there is nothing to reconcile"));
-    }
     if refs.len() > REFS_MAX {
         return Err(Failure::new(format!(
             "{} refs stand elsewhere; {REFS_MAX} can be reconciled at a time",
@@ -104,7 +101,8 @@ fn unexplained(context: &Context, desk: &Desk, args: &Args) -> Result<Vec<Unexpl
     let log = context.open(&source)?;
     let folder = tempfile::tempdir()?;
     let index = Index::open(&folder.path().join("index"), &log)?;
-    let mut put: std::collections::BTreeMap<RefName, Oid> = index.tips()?.into_iter().collect();
+    let mut put: std::collections::BTreeMap<RefName, Oid> =
+        index.tips()?.into_iter().map(|tip| (tip.refname, tip.oid)).collect();
     let open = index.open_moves()?;
     let mut found = Vec::new();
     for (refname, tip) in standing {

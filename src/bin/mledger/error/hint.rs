@@ -9,6 +9,7 @@ use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
 use mledger::ledger::follow::FollowError;
 use mledger::ledger::hashes::CacheError;
+use mledger::ledger::place::PlaceError;
 use mledger::ledger::prove::ProveError;
 use mledger::ledger::read::ReadError;
 
@@ -142,6 +143,9 @@ fn of_append(error: &AppendError) -> Option<String> {
             "put the file back, or mount what it lies on; where it is lost, take what the clone knows that has seen most:\ncp CLONE/.git/mledger/checkpoint '{}'",
             file.display()
         )),
+        AppendError::Place(PlaceError::Locked { .. }) => {
+            Some("push again; if it happens once more, an administrator should look for a hanging `mledger`".to_owned())
+        }
         _ => None,
     }
 }
