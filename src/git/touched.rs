@@ -16,7 +16,7 @@ pub fn between<E: From<GitError>>(
     tree: &impl Fn(&Oid) -> Result<Oid, GitError>,
     compare: &mut impl FnMut(Option<&Oid>, &Oid) -> Result<BTreeSet<RepoPath>, E>,
 ) -> Result<BTreeSet<RepoPath>, E> {
-    let new_tree = new.map_or(Ok(EMPTY_TREE), |new| tree(new))?;
+    let new_tree = new.map_or(Ok(EMPTY_TREE), tree)?;
     let old_tree = tree(old)?;
     let mut paths = compare(Some(&old_tree), &new_tree)?;
     for oid in leaving {
