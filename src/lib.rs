@@ -62,8 +62,9 @@
 //!
 //! *Signed* by an actor: the commit with its trailers, the push certificate, a statement. *Derived* from leaves by
 //! anyone: which commits enter a ref, the paths they change, the move, the decision. *Asserted* by the server, and
-//! recomputable only with the repository at hand: logins, the nonce of a push certificate, the paths a merge changes by
-//! itself (`own`), touched paths that no leaf shows (`extra`), and whether an authorised push landed.
+//! recomputable only with the repository at hand: logins, the nonce of a push certificate, the manifest of a commit that
+//! names none, the paths a merge changes by itself (`own`), touched paths that no leaf shows (`extra`), and whether an
+//! authorised push landed.
 
 pub mod clock;
 pub mod digest;
