@@ -108,6 +108,17 @@ pub enum Wish {
     Reconcile(ReconcileStatement),
 }
 
+impl Wish {
+    /// Whose it is.
+    pub fn actor(&self) -> &ActorId {
+        match self {
+            Self::Policy(change) => &change.statement.actor,
+            Self::Import(statement, _) => &statement.actor,
+            Self::Reconcile(statement) => &statement.actor,
+        }
+    }
+}
+
 /// A policy change that counts.
 pub struct Change {
     /// What was stated.

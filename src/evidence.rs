@@ -25,6 +25,7 @@ pub struct Evidence {
 /// The facts about a commit that could not be read: they deny, and say why.
 pub fn unreadable(why: &str) -> Evidence {
     let facts = facts::Commit {
+        collision: None,
         log: LogTrailer::Missing,
         manifest: ManifestTrailer::Missing,
         paths: Vec::new(),
@@ -58,6 +59,7 @@ pub fn assemble(commit: &Commit, manifest: &Manifest, own: Option<&[RepoPath]>, 
     };
     let named = |(name, value): (String, String)| (!value.trim().is_empty()).then_some(name);
     let facts = facts::Commit {
+        collision: None,
         log: if ours.log.is_some() { LogTrailer::Foreign } else { LogTrailer::Missing },
         manifest: manifest_trailer,
         paths: paths(manifest, own),

@@ -2,7 +2,9 @@
 
 pub mod command;
 pub mod manifest;
+pub mod merge;
 pub mod refs;
 pub mod repository;
+pub mod touched;
 
 pub use repository::{GitError, Kind, Repository};

@@ -2,8 +2,11 @@
 //!
 //! Works by generation (one more than the highest of the parents), never by commit dates, which their authors choose.
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub use self::reach::Reach;
 use crate::name::Oid;
 
 /// A commit graph. A parent's generation is always lower than its child's.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! commits       known commits: in a commit leaf, or in the baseline (leaf = NULL), with generation
-//! refs          where the ledger put each ref
+//! refs          where the ledger put each ref, with that commit's generation
 //! open          authorised moves that are not settled yet
 //! policies      the entries that hold a policy
 //! certificates  push certificates used up
@@ -12,6 +12,7 @@
 //! envelopes     the envelopes that carried them, by SHA-256, with their entries
 //! tags          the commits that signed tags name
 //! vouchers      commits that an admin vouches for, with the entry that says so
+//! waiting       which receive-pack waits for a push that is about to be appended; the one thing that no entry holds
 //! ```
 
 use std::path::Path;
@@ -33,12 +34,12 @@ use crate::object::tag::{Tag, TagError};
 use crate::policy::facts::Voucher;
 
 /// Raised whenever the tables or what they hold change; an index of another version is made anew.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 5;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
     CREATE TABLE commits (oid BLOB PRIMARY KEY, leaf INTEGER, generation INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE refs (name TEXT PRIMARY KEY, tip BLOB NOT NULL, target BLOB NOT NULL, generation INTEGER) WITHOUT ROWID;
     CREATE TABLE open (push INTEGER, ref TEXT, old BLOB, new BLOB, time INTEGER NOT NULL, process TEXT,
                        PRIMARY KEY (push, ref)) WITHOUT ROWID;
     CREATE TABLE policies (entry INTEGER PRIMARY KEY);
@@ -49,9 +50,10 @@ const SCHEMA: &str = "
                             time INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE tags (oid BLOB PRIMARY KEY, target BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE vouchers (oid BLOB PRIMARY KEY, actor TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE waiting (push INTEGER PRIMARY KEY, process TEXT NOT NULL);
 ";
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "meta",
     "commits",
     "refs",
@@ -63,6 +65,7 @@ const TABLES: [&str; 11] = [
     "envelopes",
     "tags",
     "vouchers",
+    "waiting",
 ];
 
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
@@ -125,6 +128,18 @@ pub struct Known {
     pub leaf: Option<u64>,
     /// One more than the highest of its parents.
     pub generation: u32,
+}
+
+/// Where the ledger put a ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The ref.
+    pub refname: RefName,
+    /// Where it stands.
+    pub oid: Oid,
+    /// The commit there, with its generation; none where the ledger does not know one: the baseline may hold a tag
+    /// object.
+    pub commit: Option<(u32, Oid)>,
 }
 
 /// An authorised move of a ref that is not settled.
@@ -195,14 +210,16 @@ impl Index {
         self.write(|write| take_in(write, log))
     }
 
-    /// Takes in the entries that came since, of which the newest is a push, and remembers which receive-pack waits for
-    /// its decision.
-    pub fn sync_push(&mut self, log: &Log<'_>, process: Option<&str>) -> Result<(), IndexError> {
+    /// Remembers which receive-pack waits for the push that is about to become the entry `push`. It must stand here
+    /// before the push stands in the ledger: whoever dies in between leaves no move of which nobody knows whose it is.
+    /// Where no such entry came, the next push takes the place, with none where its receive-pack is not known.
+    pub fn expect(&mut self, push: u64, process: Option<&str>) -> Result<(), IndexError> {
         self.unpin()?;
         self.write(|write| {
-            take_in(write, log)?;
-            let push = sql(log.size().saturating_sub(1));
-            write.execute("UPDATE open SET process = ? WHERE push = ?", params![process, push])?;
+            write.execute("DELETE FROM waiting WHERE push = ?", [sql(push)])?;
+            if let Some(process) = process {
+                write.execute("INSERT INTO waiting VALUES (?, ?)", params![sql(push), process])?;
+            }
             Ok(())
         })
     }
@@ -257,12 +274,17 @@ impl Index {
         Ok(tip.map(Oid::from_bytes))
     }
 
-    /// Where the ledger put every ref.
-    pub fn tips(&self) -> Result<Vec<(RefName, Oid)>, IndexError> {
-        let mut query = self.0.prepare_cached("SELECT name, tip FROM refs ORDER BY name")?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 20]>(1)?)))?;
+    /// Where the ledger put every ref, by name.
+    pub fn tips(&self) -> Result<Vec<Tip>, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT name, tip, target, generation FROM refs ORDER BY name")?;
+        let rows = query.query_map([], |row| {
+            let generation: Option<u32> = row.get(3)?;
+            let target = row.get(2).map(Oid::from_bytes)?;
+            Ok((row.get::<_, String>(0)?, row.get(1)?, generation.map(|generation| (generation, target))))
+        })?;
         rows.map(|row| {
-            row.map_err(IndexError::from).and_then(|(name, tip)| Ok((RefName::parse(&name)?, Oid::from_bytes(tip))))
+            let (name, oid, commit) = row?;
+            Ok(Tip { refname: RefName::parse(&name)?, oid: Oid::from_bytes(oid), commit })
         })
         .collect()
     }
@@ -306,6 +328,13 @@ impl Index {
         Ok(query.exists([digest.as_bytes()])?)
     }
 
+    /// How many statements of an actor took effect after that moment of ledger time, in milliseconds since 1970.
+    pub fn statements_since(&self, actor: &ActorId, time_ms: i64) -> Result<u64, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT count(*) FROM envelopes WHERE actor = ? AND time > ?")?;
+        let count: i64 = query.query_row(params![actor.as_str(), time_ms], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// The entry that an envelope of these bytes led to.
     pub fn envelope_entry(&self, digest: &Digest) -> Result<Option<u64>, IndexError> {
         let mut query = self.0.prepare_cached("SELECT entry FROM envelopes WHERE digest = ?")?;
@@ -318,6 +347,12 @@ impl Index {
         let mut query = self.0.prepare_cached("SELECT target FROM tags WHERE oid = ?")?;
         let target: Option<[u8; 20]> = query.query_row([oid.as_bytes()], |row| row.get(0)).optional()?;
         Ok(target.map(Oid::from_bytes))
+    }
+
+    /// The known commit that a tip is or, as a signed tag, names, with its generation.
+    pub fn commit_at(&self, tip: &Oid) -> Result<Option<(u32, Oid)>, IndexError> {
+        let target = self.tag(tip)?.unwrap_or(*tip);
+        Ok(self.known(&target)?.map(|known| (known.generation, target)))
     }
 
     /// Who vouches for a commit.
@@ -375,8 +410,9 @@ fn take_in(write: &Transaction<'_>, log: &Log<'_>) -> Result<(), IndexError> {
     };
     log.each(size..log.size(), |index, bytes| {
         let leaf = Leaf::parse(bytes).map_err(|source| IndexError::Leaf { index, source })?;
-        apply(write, log, index, &leaf)
+        apply(write, log, index, leaf)
     })?;
+    write.execute("DELETE FROM waiting WHERE push < ?", [sql(log.size())])?;
     write.execute("DELETE FROM meta", [])?;
     let head = &log.head().checkpoint;
     write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(head.size()), head.root().as_bytes()])?;
@@ -405,7 +441,7 @@ fn known(db: &Connection, oid: &Oid) -> Result<Option<Known>, IndexError> {
     Ok(row.optional()?)
 }
 
-fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Result<(), IndexError> {
+fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: Leaf) -> Result<(), IndexError> {
     let text = |field: &Field| field.read_text(|name| log.blob(name));
     match leaf {
         Leaf::Genesis(genesis) => {
@@ -448,8 +484,8 @@ fn apply(write: &Transaction<'_>, log: &Log<'_>, index: u64, leaf: &Leaf) -> Res
                 set_voucher(write, &commit.oid, voucher)?;
             }
         }
-        Leaf::Push(push) if push.decision.lets_through() => open_push(write, log, index, push)?,
-        Leaf::Push(_) => {}
+        Leaf::Push(push) if push.decision.lets_through() => open_push(write, log, index, *push)?,
+        Leaf::Push(_) | Leaf::Denials(_) => {}
         Leaf::Landed(landed) => {
             for settled in &landed.updates {
                 settle(write, landed.push, &settled.refname, settled.state)?;
@@ -510,32 +546,37 @@ fn take_statement(
 
 fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result<(), IndexError> {
     match tip {
-        Some(tip) => write
-            .prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?)")?
-            .execute(params![name.as_str(), tip.as_bytes()])?,
-        None => write.execute("DELETE FROM refs WHERE name = ?", [name.as_str()])?,
+        Some(tip) => {
+            let mut query = write.prepare_cached("SELECT target FROM tags WHERE oid = ?")?;
+            let target: Option<[u8; 20]> = query.query_row([tip.as_bytes()], |row| row.get(0)).optional()?;
+            let target = target.map_or(*tip, Oid::from_bytes);
+            let generation = known(write, &target)?.map(|known| known.generation);
+            let mut insert = write.prepare_cached("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?)")?;
+            insert.execute(params![name.as_str(), tip.as_bytes(), target.as_bytes(), generation])?
+        }
+        None => write.prepare_cached("DELETE FROM refs WHERE name = ?")?.execute([name.as_str()])?,
     };
     Ok(())
 }
 
-fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: &Push) -> Result<(), IndexError> {
+fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: Push) -> Result<(), IndexError> {
+    let push = push.whole(|name| log.blob(name))?;
+    let mut insert = write.prepare_cached(
+        "INSERT INTO open VALUES (?1, ?2, ?3, ?4, ?5, (SELECT process FROM waiting WHERE push = ?1))",
+    )?;
     for update in &push.updates {
-        write.execute(
-            "INSERT INTO open VALUES (?, ?, ?, ?, ?, NULL)",
-            params![
-                sql(index),
-                update.refname.as_str(),
-                update.old.as_ref().map(Oid::as_bytes),
-                update.new.as_ref().map(Oid::as_bytes),
-                push.time.millis()
-            ],
-        )?;
+        insert.execute(params![
+            sql(index),
+            update.refname.as_str(),
+            update.old.as_ref().map(Oid::as_bytes),
+            update.new.as_ref().map(Oid::as_bytes),
+            push.time.millis()
+        ])?;
         if let (Some(tag), Some(new)) = (&update.tag, &update.new) {
             let raw = tag.read_bytes(|name| log.blob(name))?;
-            write.execute(
-                "INSERT OR IGNORE INTO tags VALUES (?, ?)",
-                params![new.as_bytes(), Tag::parse(&raw)?.commit.as_bytes()],
-            )?;
+            let target = Tag::parse(&raw)?.commit;
+            let mut tags = write.prepare_cached("INSERT OR IGNORE INTO tags VALUES (?, ?)")?;
+            tags.execute(params![new.as_bytes(), target.as_bytes()])?;
         }
     }
     if let Some(certificate) = &push.certificate {
@@ -555,8 +596,8 @@ fn settle(write: &Transaction<'_>, push: u64, name: &RefName, state: State) -> R
         let new: Option<Option<[u8; 20]>> = query.query_row(key, |row| row.get(0)).optional()?;
         set_tip(write, name, new.flatten().map(Oid::from_bytes).as_ref())?;
     }
-    write.execute("DELETE FROM open WHERE push = ? AND ref = ?", key)?;
-    write.execute("DELETE FROM observed WHERE ref = ?", [name.as_str()])?;
+    write.prepare_cached("DELETE FROM open WHERE push = ? AND ref = ?")?.execute(key)?;
+    write.prepare_cached("DELETE FROM observed WHERE ref = ?")?.execute([name.as_str()])?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Names, parsed once and trusted below: [`ActorId`], [`RefName`], [`RepoPath`], [`Oid`], [`Origin`].
 
+pub mod fold;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@
 
 pub mod certificate;
 pub mod changes;
+pub mod collision;
 pub mod commit;
 pub mod message;
 pub mod person;

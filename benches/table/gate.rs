@@ -45,7 +45,7 @@ pub fn pushes(table: &mut Table, size: Size) {
 }
 
 /// How long Git waited for the hooks of a push, by its own trace.
-fn hook_times(world: &World, mut push: Command) -> (Duration, Duration) {
+pub fn hook_times(world: &World, mut push: Command) -> (Duration, Duration) {
     let trace = world.path("trace2");
     let _ = fs::remove_file(&trace);
     time(push.env("GIT_TRACE2_EVENT", &trace));

@@ -57,6 +57,11 @@ pub fn ledger(entries: u64) -> (PathBuf, Option<Duration>) {
     (path, Some(took))
 }
 
+/// The key of an actor who may push to `refs/heads/dev/`.
+pub fn actor_key() -> SecretKey {
+    Author::new(0).key
+}
+
 /// An actor at work on a branch.
 struct Author {
     id: ActorId,
@@ -97,6 +102,7 @@ impl Maker {
         let options = server_setup::Options {
             policy: policy.clone(),
             origin: Some(Origin::parse("git.bank.example/models").unwrap()),
+            last_checkpoint: None,
             login: LoginSource::None,
             program: super::world::MLEDGER.into(),
         };

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo bench                           three minutes
-//! cargo bench -- gate verify            only these parts: gate, append, verify, read, start
+//! cargo bench -- gate verify            only these parts: start, gate, big, crowd, history, entries, append,
+//!                                       verify, read
 //! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
 //! ```
 //!
@@ -16,6 +17,7 @@
     reason = "a measurement that fails should stop, and its figures have two or three digits"
 )]
 
+mod big;
 mod gate;
 mod ledger;
 mod measure;
@@ -37,7 +39,7 @@ pub enum Size {
     Full,
 }
 
-const PARTS: [&str; 5] = ["start", "gate", "append", "verify", "read"];
+const PARTS: [&str; 9] = ["start", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -54,6 +56,10 @@ fn main() {
         match *part {
             "start" => read::start(&mut table),
             "gate" => gate::pushes(&mut table, size),
+            "big" => big::pushes(&mut table, size),
+            "crowd" => big::crowd(&mut table, size),
+            "history" => big::history(&mut table, size),
+            "entries" => big::entries(&mut table, size),
             "append" => gate::appends(&mut table, size),
             "verify" => verify::verify(&mut table, size),
             _ => read::read(&mut table, size),

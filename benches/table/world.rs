@@ -1,8 +1,15 @@
 //! A server with a gate, the same server without, and an engineer, on real Git.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use mledger::git::{Kind, Repository};
+use mledger::identity::ed25519::SecretKey;
+use mledger::identity::file::{format_private, parse_private};
+use mledger::identity::key::PublicKey;
+use mledger::identity::sshsig;
 
 /// The binary that is measured.
 pub const MLEDGER: &str = env!("CARGO_BIN_EXE_mledger");
@@ -82,6 +89,94 @@ impl World {
     pub fn push(&self, remote: &str, commit: &str) -> Command {
         let refspec = format!("{commit}:refs/heads/main");
         self.command(&self.clone_dir(), "git", &["-c", "core.hooksPath=/dev/null", "push", "-q", remote, &refspec])
+    }
+}
+
+impl World {
+    /// Adds a server with a gate before what `fill` puts into it; the clone knows it by its name. A rule looks at every
+    /// branch.
+    pub fn add_server(&self, name: &str, fill: impl FnOnce(&Self, &Path)) {
+        let dir = self.path(&format!("{name}.git"));
+        self.ok(&self.root, "git", &["init", "-q", "--bare", dir.to_str().unwrap()]);
+        fill(self, &dir);
+        let starter = self.ok(&self.path("gate.git"), "git", &["show", "refs/mledger/log:policy.toml"]);
+        let rule = "[[rules]]\nname = \"every push is signed\"\nrefs = [\"refs/heads/**\"]\nsigned-push = true\n";
+        fs::write(self.path("policy.toml"), format!("{starter}\n{rule}")).unwrap();
+        self.ok(&dir, MLEDGER, &["init", "--origin", "git.bank.example/models", "--policy", "../policy.toml"]);
+        self.ok(&self.clone_dir(), "git", &["remote", "add", name, dir.to_str().unwrap()]);
+    }
+
+    /// Runs git with something to read.
+    pub fn pipe(&self, dir: &Path, words: &[&str], input: &[u8]) {
+        let mut child = self.command(dir, "git", words).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// The engineer signs with this key from now on.
+    pub fn sign_with(&self, key: &SecretKey) {
+        let path = self.key_file();
+        fs::write(&path, format_private(key, "alice").unwrap().as_str()).unwrap();
+        fs::write(path.with_extension("pub"), PublicKey::from_ed25519(key.public()).to_string()).unwrap();
+        self.ok(&self.clone_dir(), "git", &["config", "user.signingKey", path.to_str().unwrap()]);
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.path("home/.ssh/id_ed25519")
+    }
+
+    /// Many signed commits on one another, each of one small file, made without Git. They differ by `name` from all
+    /// others. Returns the last.
+    pub fn import(&self, name: &str, parent: Option<&str>, count: usize) -> String {
+        let repository = Repository::open(&self.clone_dir()).unwrap();
+        let mut parent = parent.map(str::to_owned);
+        for number in 0..count {
+            let text = format!("{name} {number}\n");
+            let blob = repository.write(Kind::Blob, text.as_bytes()).unwrap();
+            let tree = repository.write_tree(None, &[(format!("models/{}", number % 20), blob)], &[]).unwrap();
+            parent = Some(self.write_commit(&repository, &tree.to_string(), parent.as_deref(), &text));
+        }
+        parent.unwrap()
+    }
+
+    /// Commits on one another; returns all of them.
+    pub fn import_steps(&self, name: &str, count: usize) -> Vec<String> {
+        let mut made: Vec<String> = Vec::new();
+        for _ in 0..count {
+            made.push(self.import(name, made.last().map(String::as_str), 1));
+        }
+        made
+    }
+
+    /// One signed commit of many files.
+    pub fn import_files(&self, name: &str, count: usize) -> String {
+        let repository = Repository::open(&self.clone_dir()).unwrap();
+        let put: Vec<_> = (0..count)
+            .map(|number| {
+                let blob = repository.write(Kind::Blob, format!("{name} {number}\n").as_bytes()).unwrap();
+                (format!("models/{}/{number}", number % 100), blob)
+            })
+            .collect();
+        let tree = repository.write_tree(None, &put, &[]).unwrap();
+        self.write_commit(&repository, &tree.to_string(), None, name)
+    }
+
+    fn write_commit(&self, repository: &Repository, tree: &str, parent: Option<&str>, message: &str) -> String {
+        let key = parse_private(&fs::read_to_string(self.key_file()).unwrap(), None).unwrap();
+        let above = parent.map(|oid| format!("parent {oid}\n")).unwrap_or_default();
+        let who = "Alice <alice@bank.example> 1795000000 +0000";
+        let head = format!("tree {tree}\n{above}author {who}\ncommitter {who}\n");
+        let armour = sshsig::sign(&key, "git", format!("{head}\n{message}").as_bytes());
+        let object = format!("{head}gpgsig {}\n\n{message}", armour.trim_end().replace('\n', "\n "));
+        repository.write(Kind::Commit, object.as_bytes()).unwrap().to_string()
+    }
+
+    /// The command that pushes refspecs to a remote, past the clone's own hooks.
+    pub fn push_all(&self, remote: &str, refspecs: &[String]) -> Command {
+        let mut push =
+            self.command(&self.clone_dir(), "git", &["-c", "core.hooksPath=/dev/null", "push", "-q", remote]);
+        push.args(refspecs);
+        push
     }
 }
 

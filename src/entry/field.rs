@@ -23,6 +23,9 @@ pub enum FieldError {
     /// Not base64.
     #[error("a field is not canonical base64")]
     Base64,
+    /// A blob that is not the list of updates that it should be.
+    #[error("the contents under `{0}` are not the updates that the entry names")]
+    Updates(Digest),
     /// Not UTF-8 where text is meant.
     #[error("a text field is not UTF-8")]
     Utf8,
@@ -127,7 +130,8 @@ fn json_bytes(text: &str) -> usize {
     text.bytes().map(byte).sum()
 }
 
-fn read_blob<E: From<FieldError>>(
+/// Contents by name, if they are the ones that are named.
+pub(super) fn read_blob<E: From<FieldError>>(
     name: &BlobName,
     blob: impl FnOnce(&BlobName) -> Result<Vec<u8>, E>,
 ) -> Result<Vec<u8>, E> {

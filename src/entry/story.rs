@@ -2,6 +2,7 @@
 //!
 //! `verify` holds the subjects of ledger commits against these words: they are never put otherwise, only added to.
 
+use super::denials::Denials;
 use super::leaf::{Leaf, Push, State, Verdict};
 use crate::policy::facts::{Move, Pusher};
 
@@ -12,7 +13,7 @@ pub fn of_batch(leaves: &[Leaf]) -> String {
         Leaf::Policy(_) | Leaf::Import(_) | Leaf::Reconcile(_) => 4,
         Leaf::Push(_) => 3,
         Leaf::Observed(_) => 2,
-        Leaf::Landed(_) => 1,
+        Leaf::Landed(_) | Leaf::Denials(_) => 1,
         Leaf::Commit(_) => 0,
     };
     leaves.iter().max_by_key(|leaf| weight(leaf)).map(of_leaf).unwrap_or_default()
@@ -38,10 +39,12 @@ pub fn of_leaf(leaf: &Leaf) -> String {
         Leaf::Observed(observed) => {
             format!("unexplained: {}", listed(observed.refs.iter().map(|seen| seen.refname.short().to_owned())))
         }
-        Leaf::Import(_) => "an admin vouches for commits".to_owned(),
+        Leaf::Import(import) => format!("{} vouches for {}", import.actor, commits(import.count)),
         Leaf::Reconcile(reconcile) => {
-            format!("an admin takes refs as they stand ({})", commits(reconcile.commits.count))
+            format!("{} takes refs as they stand ({})", reconcile.actor, commits(reconcile.commits.count))
         }
+        Leaf::Denials(Denials { count: 1, source, .. }) => format!("1 more denial of {source}"),
+        Leaf::Denials(Denials { count, source, .. }) => format!("{count} more denials of {source}"),
     }
 }
 
@@ -52,19 +55,22 @@ fn of_push(push: &Push) -> String {
         (None, Pusher::Login { login }) => format!("unknown login {login}"),
         (None, Pusher::Refused { .. } | Pusher::Unknown) => "somebody unknown".to_owned(),
     };
-    let moves = listed(push.updates.iter().map(|update| {
-        let word = match update.action {
-            Move::Create => "create",
-            Move::Update => "update",
-            Move::Rewrite => "rewrite",
-            Move::Delete => "delete",
-        };
-        format!("{word} {}", update.refname.short())
-    }));
+    let moves = counted(
+        push.updates_count(),
+        push.updates.iter().map(|update| {
+            let word = match update.action {
+                Move::Create => "create",
+                Move::Update => "update",
+                Move::Rewrite => "rewrite",
+                Move::Delete => "delete",
+            };
+            format!("{word} {}", update.refname.short())
+        }),
+    );
     match push.decision {
         Verdict::Tolerated => {
-            let code = push.reasons.first().map(|reason| format!(": {}", reason.code)).unwrap_or_default();
-            format!("{who} was let {moves} under observation ({}){code}", commits(push.commits.count))
+            let code = push.reasons.first().map(|reason| format!(", though {}", reason.code)).unwrap_or_default();
+            format!("{who} was let through to {moves} ({}){code}", commits(push.commits.count))
         }
         Verdict::Accepted => format!("{who} may {moves} ({})", commits(push.commits.count)),
         Verdict::Denied => {
@@ -76,9 +82,15 @@ fn of_push(push: &Push) -> String {
 
 /// The first of them, and how many more there are: a push may move a thousand refs.
 fn listed(parts: impl ExactSizeIterator<Item = String>) -> String {
+    counted(parts.len(), parts)
+}
+
+/// The same where there are more than those at hand.
+fn counted(count: usize, parts: impl Iterator<Item = String>) -> String {
     const SHOWN_MAX: usize = 3;
-    let more = parts.len().saturating_sub(SHOWN_MAX);
-    let shown = parts.take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
+    let shown = parts.take(SHOWN_MAX).collect::<Vec<_>>();
+    let more = count.saturating_sub(shown.len());
+    let shown = shown.join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 

@@ -5,13 +5,16 @@
 //! gate keeps one cache per push.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::{GitError, Kind, Repository};
 use crate::digest::{Digest, sha256};
 use crate::model::manifest::{self, LfsPointer, Line, Manifest, New, Old, ParentChanges};
 use crate::name::Oid;
 use crate::object::changes::{self, Change, CompareError};
+use crate::object::collision::{self, Collision};
 use crate::object::tree::{self, Mode};
+use crate::policy::Policy;
 
 /// The empty tree, which Git knows without storing it.
 pub const EMPTY_TREE: Oid = Oid::from_bytes([
@@ -32,6 +35,15 @@ pub struct Limits {
     pub files_bytes_max: u64,
     /// The most bytes of trees that are read with one cache: 800 bytes of them can describe a billion paths.
     pub trees_bytes_max: usize,
+    /// When to give up; none for as long as it takes.
+    pub until: Option<Instant>,
+}
+
+impl Limits {
+    /// Gives up once the time is over.
+    pub fn check_time(&self) -> Result<(), GitError> {
+        if self.until.is_some_and(|until| Instant::now() > until) { Err(GitError::TooSlow) } else { Ok(()) }
+    }
 }
 
 impl Default for Limits {
@@ -43,9 +55,21 @@ impl Default for Limits {
             file_bytes_max: 1 << 30,
             files_bytes_max: 64 << 30,
             trees_bytes_max: 1 << 30,
+            until: None,
         }
     }
 }
+
+impl Limits {
+    /// What they may cost under a policy.
+    pub fn of(policy: &Policy) -> Self {
+        let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
+        Self { changes_max, ..Self::default() }
+    }
+}
+
+/// How many blobs are remembered from one use of a [`Cache`] to the next: 100 MB of memory.
+const CONTENTS_MAX: usize = 1_000_000;
 
 /// Why a manifest cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +99,27 @@ pub struct Cache {
     changes: usize,
     files_bytes: u64,
     trees_bytes: usize,
+}
+
+impl Cache {
+    fn read_tree(&mut self, read: &Repository, oid: &Oid, limits: &Limits) -> Result<Vec<u8>, GitError> {
+        limits.check_time()?;
+        let (bytes, max) = (self.trees_bytes as u64, limits.trees_bytes_max as u64);
+        if bytes > max {
+            return Err(GitError::TooLarge { oid: *oid, bytes, max });
+        }
+        let raw = read.read_limited(oid, Kind::Tree, tree::RAW_BYTES_MAX as u64)?;
+        self.trees_bytes = self.trees_bytes.saturating_add(raw.len());
+        Ok(raw)
+    }
+
+    /// Forgets what was spent, and keeps what is known of blobs.
+    pub fn renew(&mut self) {
+        (self.changes, self.files_bytes, self.trees_bytes) = (0, 0, 0);
+        if self.contents.len() > CONTENTS_MAX {
+            self.contents.clear();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,14 +173,8 @@ pub fn compare(
         changes_max: limits.changes_max.min(changes_left),
         tree_bytes_max: limits.trees_bytes_max.saturating_sub(cache.trees_bytes),
     };
-    let mut spent = 0;
-    let mut read_tree = |oid: &Oid| {
-        let raw = read.read_limited(oid, Kind::Tree, tree::RAW_BYTES_MAX as u64)?;
-        spent += raw.len();
-        Ok(raw)
-    };
+    let mut read_tree = |oid: &Oid| cache.read_tree(read, oid, limits);
     let changes = changes::compare(old.and_then(stored), stored(new), &mut read_tree, left);
-    cache.trees_bytes = cache.trees_bytes.saturating_add(spent);
     match changes {
         // It is all changes together that are too many, not those of this commit.
         Err(CompareError::TooManyChanges { .. }) if changes_left < limits.changes_max => {
@@ -147,6 +186,22 @@ pub fn compare(
         }
         failed @ Err(_) => failed,
     }
+}
+
+/// The first path that a commit of `tree` adds and that collides with another one there.
+pub fn collision(
+    read: &Repository,
+    tree: &Oid,
+    manifest: &Manifest,
+    cache: &mut Cache,
+    limits: &Limits,
+) -> Result<Option<Collision>, CompareError<GitError>> {
+    let lines = manifest.parents().iter().flat_map(|parent| &parent.lines);
+    let mut added = lines.filter(|line| line.old.is_none()).map(|line| &line.path).peekable();
+    if added.peek().is_none() {
+        return Ok(None);
+    }
+    collision::find(*tree, added, &mut |oid: &Oid| cache.read_tree(read, oid, limits))
 }
 
 fn line(read: &Repository, change: Change, cache: &mut Cache, limits: &Limits) -> Result<Line, ManifestError> {
@@ -170,12 +225,16 @@ fn content(read: &Repository, oid: Oid, cache: &mut Cache, limits: &Limits) -> R
     if let Some(content) = cache.contents.get(&oid) {
         return Ok(*content);
     }
+    limits.check_time()?;
     let (_, bytes) = read.header(&oid)?;
     let files_bytes = cache.files_bytes.saturating_add(bytes);
     if files_bytes > limits.files_bytes_max {
         return Err(ManifestError::TooManyBytes { max: limits.files_bytes_max });
     }
-    let content = read.read_with(&oid, Kind::Blob, limits.file_bytes_max, |raw| Content {
+    if bytes > limits.file_bytes_max {
+        return Err(GitError::TooLarge { oid, bytes, max: limits.file_bytes_max }.into());
+    }
+    let content = read.read_with(&oid, Kind::Blob, |raw| Content {
         bytes,
         lfs: manifest::lfs_pointer(raw),
         sha256: sha256(raw),
@@ -267,6 +326,8 @@ mod tests {
         assert!(matches!(file, ManifestError::Git(GitError::TooLarge { bytes: 6, .. })), "{file}");
         let files = refused(Limits { files_bytes_max: 10, ..whole });
         assert!(matches!(files, ManifestError::TooManyBytes { max: 10 }), "{files}");
+        let slow = refused(Limits { until: Some(Instant::now()), ..whole });
+        assert!(matches!(slow, ManifestError::Compare(CompareError::Read { source: GitError::TooSlow, .. })), "{slow}");
         assert!(fixture.manifest(&tree, &[], &Limits { files_bytes_max: 11, ..whole }).is_ok());
     }
 

@@ -30,8 +30,14 @@ pub enum Target {
 /// The refs below the Git folder's `refs/`, by name. What Git takes for no ref is left out: lock files, hidden files,
 /// files that hold neither an id nor a name.
 pub fn list(git_dir: &Path) -> Result<BTreeMap<String, Target>, GitError> {
+    list_under(git_dir, "refs")
+}
+
+/// The same for one folder of refs, such as `refs/heads`.
+pub fn list_under(git_dir: &Path, folder: &str) -> Result<BTreeMap<String, Target>, GitError> {
     let mut found = packed(&git_dir.join("packed-refs"))?;
-    let mut todo = vec![(git_dir.join("refs"), "refs".to_owned())];
+    found.retain(|name, _| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+    let mut todo = vec![(git_dir.join(folder), folder.to_owned())];
     while let Some((folder, name)) = todo.pop() {
         for entry in read_folder(&folder)? {
             let entry = entry.map_err(|source| failed(&folder, source))?;
@@ -136,5 +142,7 @@ mod tests {
         .into();
         assert_eq!(list(folder.path()).unwrap(), expected);
         assert_eq!(list(&folder.path().join("nowhere")).unwrap(), BTreeMap::new());
+        let tags = list_under(folder.path(), "refs/tags").unwrap();
+        assert_eq!(tags, [("refs/tags/v1".to_owned(), object(&one))].into());
     }
 }

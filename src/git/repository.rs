@@ -11,6 +11,9 @@ use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 use super::refs::{self, Target};
 use crate::name::{Oid, RefName};
 
+/// The word for a history that is cut.
+pub const SHALLOW: &str = "a shallow boundary";
+
 /// What Git refused or could not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +38,9 @@ pub enum GitError {
     /// An object that cannot be read.
     #[error("object {0} cannot be read")]
     Corrupt(Oid, #[source] git2::Error),
+    /// No time left; see the limits of a gathering.
+    #[error("reading it all takes longer than a push may take; push less at a time")]
+    TooSlow,
     /// An object of another kind than it should be.
     #[error("object {0} is not a {1}")]
     Kind(Oid, &'static str),
@@ -230,12 +236,9 @@ impl Repository {
         if bytes > max { Err(GitError::TooLarge { oid: *id, bytes, max }) } else { self.read(id, kind) }
     }
 
-    /// Calls `look` with an object's bytes, where it is of that kind and at most `max` bytes long, and makes no copy.
-    pub fn read_with<T>(&self, id: &Oid, kind: Kind, max: u64, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
-        let (_, bytes) = self.header(id)?;
-        if bytes > max {
-            return Err(GitError::TooLarge { oid: *id, bytes, max });
-        }
+    /// Calls `look` with an object's bytes, where it is of that kind, and makes no copy. Its size is the caller's to look
+    /// at first, once: each look at a header searches all packs.
+    pub fn read_with<T>(&self, id: &Oid, kind: Kind, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
         let odb = self.odb()?;
         let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
         if object.kind() == kind.to_git2() { Ok(look(object.data())) } else { Err(GitError::Kind(*id, kind.word())) }
@@ -272,6 +275,12 @@ impl Repository {
             Target::Ref(_) => None,
         };
         Ok(refs::list(self.git_dir())?.into_iter().filter_map(object).collect())
+    }
+
+    /// The names of the refs below `folder`, such as `refs/heads`; symbolic ones, too.
+    pub fn ref_names_under(&self, folder: &str) -> Result<Vec<RefName>, GitError> {
+        let names = refs::list_under(self.git_dir(), folder)?;
+        Ok(names.keys().filter_map(|name| RefName::parse(name).ok()).collect())
     }
 
     /// Where `HEAD` stands by itself, if it names no ref.
@@ -396,11 +405,17 @@ impl Repository {
     /// Whether the repository shares objects with others or hides part of its history: files that change what Git
     /// shows without changing any object.
     pub fn oddities(&self) -> Vec<&'static str> {
-        [("info/grafts", "grafts"), ("shallow", "a shallow boundary"), ("objects/info/alternates", "alternates")]
+        [("info/grafts", "grafts"), ("shallow", SHALLOW), ("objects/info/alternates", "alternates")]
             .into_iter()
             .filter(|(file, _)| self.git_dir().join(file).exists())
             .map(|(_, word)| word)
             .collect()
+    }
+
+    /// The commits behind which the history is cut; none if the file that lists them cannot be read.
+    pub fn shallow_commits(&self) -> Option<Vec<Oid>> {
+        let text = std::fs::read_to_string(self.git_dir().join("shallow")).ok()?;
+        text.lines().map(|line| Oid::parse(line).ok()).collect()
     }
 
     fn odb(&self) -> Result<git2::Odb<'_>, GitError> {

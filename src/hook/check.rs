@@ -90,7 +90,7 @@ pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, C
     let settled = &BTreeMap::new();
     let commands = std::slice::from_ref(&push.command);
     let sources = Sources { pushed: push.repository, log, index, policy: &policy, settled };
-    let (mut gathered, totals) = match gather::gather(&sources, commands, BTreeMap::new()) {
+    let (mut gathered, totals) = match gather::gather(&sources, commands, BTreeMap::new(), gather::TIME_MAX) {
         Ok(gathered) => (gathered, None),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
         Err(error) => (unjudged(commands, &error), error.totals()),
@@ -143,6 +143,7 @@ pub fn stand_in(
     let options = server_setup::Options {
         policy: policy.to_owned(),
         origin: Some(origin),
+        last_checkpoint: None,
         login: LoginSource::None,
         program: std::path::PathBuf::new(),
     };

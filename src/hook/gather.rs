@@ -1,21 +1,23 @@
 //! From the pushed objects to the facts: what the gate reads before it decides. No lock is held meanwhile.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
 
-use super::merge;
+use super::lookalikes::Lookalikes;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
-use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
-use crate::git::{GitError, Kind, Repository};
-use crate::history::{self, Graph, Node};
-use crate::index::{Index, IndexError};
+use crate::git::manifest::{self, ManifestError};
+use crate::git::{GitError, Kind, Repository, merge, touched};
+use crate::history::{self, Graph, Node, Reach};
+use crate::index::{Index, IndexError, Tip};
 use crate::ledger::read::{Log, ReadError};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
 use crate::object::certificate::Command;
 use crate::object::changes::CompareError;
+use crate::object::collision::Collision;
 use crate::object::commit::{Commit, CommitError, PARENTS_MAX, RAW_BYTES_MAX};
 use crate::object::tag::{self, Tag};
 use crate::policy::Policy;
@@ -24,6 +26,13 @@ use crate::policy::facts::{self, Move, Scope, Totals, Update};
 /// The most bytes of new commits that one push brings, 256 MiB: they are in memory until they are recorded, and a pack
 /// of some megabytes can hold 20,000 commits of a megabyte. An import of 10,000 takes 10 MB.
 pub const COMMITS_BYTES_MAX: usize = 256 << 20;
+
+/// How long a push may be looked at: an import of 10,000 commits takes seconds, and a client waits no longer than this
+/// for an answer anyway.
+pub const TIME_MAX: Duration = Duration::from_mins(5);
+
+/// How long it may be looked at once more under the lock: less than others wait for that.
+pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);
 
 /// Why the facts cannot be gathered; each denies the push.
 #[derive(Debug, thiserror::Error)]
@@ -158,11 +167,13 @@ pub struct Sources<'a> {
     pub settled: &'a BTreeMap<RefName, Option<Oid>>,
 }
 
-/// Gathers the facts about `commands`; what an earlier gathering `found` of commits is not read again.
+/// Gathers the facts about `commands`, within `time_max`; what an earlier gathering `found` of commits is not read
+/// again.
 pub fn gather(
     sources: &Sources<'_>,
     commands: &[Command],
     mut found: BTreeMap<Oid, Found>,
+    time_max: Duration,
 ) -> Result<Gathered, GatherError> {
     let (count, max) = (commands.len() as u64, sources.policy.limits().refs_per_push);
     if count > max {
@@ -172,6 +183,8 @@ pub fn gather(
         found.remove(&oid);
     }
     let mut gatherer = Gatherer::new(sources, found);
+    gatherer.limits.until = Instant::now().checked_add(time_max);
+    gatherer.find_leaving(commands)?;
     for command in commands {
         let update = gatherer.update(command)?;
         gatherer.found.updates.push(update);
@@ -205,17 +218,19 @@ pub fn changed_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<
     Ok(changed)
 }
 
-/// What manifests may cost under a policy.
-fn manifest_limits(policy: &Policy) -> manifest::Limits {
-    let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
-    manifest::Limits { changes_max, ..manifest::Limits::default() }
-}
-
 struct Gatherer<'a> {
     sources: &'a Sources<'a>,
     /// Commits that the ledger does not know, with the graph around them.
     nodes: HashMap<Oid, Node>,
-    tips: OnceCell<BTreeMap<RefName, Oid>>,
+    /// Commits that it knows, as far as a walk came by.
+    known: RefCell<HashMap<Oid, Node>>,
+    /// The trees of commits that were read: most are asked for once more, by their children.
+    trees: RefCell<HashMap<Oid, Oid>>,
+    tips: OnceCell<Vec<Tip>>,
+    /// What the refs that a rule guards reach, by the rule's name.
+    guarded: BTreeMap<&'a str, Reach>,
+    /// What only the deleted refs reach, by their tips.
+    leaving: HashMap<Oid, Vec<Oid>>,
     found: Gathered,
     cache: manifest::Cache,
     /// How many bytes of raw commits were read to be kept.
@@ -228,11 +243,15 @@ impl<'a> Gatherer<'a> {
         Self {
             sources,
             nodes: HashMap::new(),
+            known: RefCell::default(),
+            trees: RefCell::default(),
             tips: OnceCell::new(),
+            guarded: BTreeMap::new(),
+            leaving: HashMap::new(),
             found: Gathered { commits, ..Gathered::default() },
             cache: manifest::Cache::default(),
             commits_bytes: 0,
-            limits: manifest_limits(sources.policy),
+            limits: manifest::Limits::of(sources.policy),
         }
     }
 
@@ -262,20 +281,21 @@ impl<'a> Gatherer<'a> {
         Ok(update)
     }
 
-    /// A new ref must differ from every other by more than case: where a file system folds it, one stands for both.
+    /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
+    /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
         if self.found.updates.iter().all(|update| update.action != Move::Create) {
             return Ok(());
         }
-        let mut names: HashMap<String, BTreeSet<RefName>> = HashMap::new();
-        let standing = self.sources.index.tips()?.into_iter().map(|(name, _)| name);
-        for name in standing.chain(self.found.updates.iter().map(|update| update.refname.clone())) {
-            names.entry(name.as_str().to_lowercase()).or_default().insert(name);
+        let mut names = Lookalikes::default();
+        for tip in self.tips()? {
+            names.add(&tip.refname);
+        }
+        for update in &self.found.updates {
+            names.add(&update.refname);
         }
         for update in self.found.updates.iter_mut().filter(|update| update.action == Move::Create) {
-            let alike = names.get(&update.refname.as_str().to_lowercase());
-            let other = alike.and_then(|names| names.iter().find(|name| **name != update.refname));
-            let problem = other.map(|other| format!("it differs from `{other}` by upper and lower case only"));
+            let problem = names.problem(&update.refname);
             update.problem = update.problem.take().or(problem);
         }
         Ok(())
@@ -318,42 +338,60 @@ impl<'a> Gatherer<'a> {
     }
 
     fn create(&mut self, update: &mut Update, new: Oid) -> Result<(), GatherError> {
-        let (fresh, _) = self.walk(new)?;
+        let (fresh, boundary) = self.walk(new)?;
+        let boundary: Vec<Oid> = boundary.into_iter().collect();
         update.entering = self.by_generation(fresh);
         self.describe(&update.entering.clone())?;
-        let rules: Vec<_> =
-            self.sources.policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)).collect();
-        if rules.is_empty() {
-            return Ok(());
-        }
-        for rule in rules {
-            let guards = |(name, tip): (&RefName, &Oid)| rule.refs.touches(name).then_some(*tip);
-            let guarded: Vec<Oid> = self.tips()?.iter().filter_map(guards).collect();
-            let entering = history::difference(self, &[new], &guarded)?.entering;
+        let policy = self.sources.policy;
+        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(&update.refname)) {
+            let mut guarded = match self.guarded.remove(rule.name.as_str()) {
+                Some(guarded) => guarded,
+                None => Reach::new(self.tips_of(|name| rule.refs.touches(name))?),
+            };
+            let unguarded = guarded.is_empty();
+            // What the ledger does not know no ref reaches, so only what lies below needs a walk.
+            let known = guarded.entering(self, &boundary);
+            self.guarded.insert(&rule.name, guarded);
+            let entering = self.in_order(&known?, &update.entering)?;
             let entered = entering.len();
             let commits = self.beyond_baseline(entering)?;
             self.describe(&commits)?;
             // What the baseline holds could be anything that the rule is about.
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             update.scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(())
     }
 
-    /// Where the ledger puts the refs at the moment of the decision, as far as that is a known commit: the baseline may
-    /// have put one at a tag object.
-    fn tips(&self) -> Result<&BTreeMap<RefName, Oid>, GatherError> {
+    /// Both together, parents first.
+    fn in_order(&self, known: &[Oid], fresh: &[Oid]) -> Result<Vec<Oid>, GatherError> {
+        if known.is_empty() {
+            return Ok(fresh.to_vec());
+        }
+        let mut all = BTreeSet::new();
+        for oid in known.iter().chain(fresh) {
+            all.insert((self.node(oid)?.generation, *oid));
+        }
+        Ok(all.into_iter().map(|(_, oid)| oid).collect())
+    }
+
+    /// Where the ledger puts some refs at the moment of the decision, with generations, as far as that is a known commit.
+    fn tips_of(&self, wanted: impl Fn(&RefName) -> bool) -> Result<Vec<(u32, Oid)>, GatherError> {
+        let tips = self.tips()?.iter().filter(|tip| wanted(&tip.refname));
+        Ok(tips.filter_map(|tip| tip.commit).collect())
+    }
+
+    /// Where the ledger puts every ref at that moment.
+    fn tips(&self) -> Result<&[Tip], GatherError> {
         if let Some(tips) = self.tips.get() {
             return Ok(tips);
         }
         let Sources { index, settled, .. } = self.sources;
-        let mut tips = BTreeMap::new();
-        let moved = settled.iter().filter_map(|(name, tip)| Some((name.clone(), (*tip)?)));
-        let unmoved = index.tips()?.into_iter().filter(|(name, _)| !settled.contains_key(name));
-        for (name, tip) in unmoved.chain(moved) {
-            let commit = index.tag(&tip)?.unwrap_or(tip);
-            if index.known(&commit)?.is_some() {
-                tips.insert(name, commit);
+        let mut tips = index.tips()?;
+        tips.retain(|tip| !settled.contains_key(&tip.refname));
+        for (refname, oid) in *settled {
+            if let Some(oid) = *oid {
+                tips.push(Tip { refname: refname.clone(), oid, commit: index.commit_at(&oid)? });
             }
         }
         Ok(self.tips.get_or_init(|| tips))
@@ -407,24 +445,35 @@ impl<'a> Gatherer<'a> {
                 Some("it stands at something that is no commit; an administrator must look at it".to_owned());
             return Ok(());
         };
-        let others = self.tips()?.iter().filter(|(name, _)| **name != update.refname);
-        let others: Vec<Oid> = others.map(|(_, tip)| *tip).collect();
-        let leaving = history::difference(self, &[old], &others)?.entering;
+        let leaving = self.leaving.get(&old).cloned().unwrap_or_default();
         self.extra(update, &leaving, old, None)
+    }
+
+    /// Finds what each deleted ref alone reaches, in one walk for all of them.
+    fn find_leaving(&mut self, commands: &[Command]) -> Result<(), GatherError> {
+        let deleted: BTreeMap<&RefName, Oid> = commands
+            .iter()
+            .filter(|command| command.new.is_none())
+            .filter_map(|command| Some((&command.refname, command.old?)))
+            .collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        let mut others = Reach::new(self.tips_of(|name| !deleted.contains_key(name))?);
+        let mut gone = Vec::new();
+        for old in deleted.values() {
+            // One that stands at no commit gets a problem of its own.
+            gone.extend(merge::commit_at(self.sources.pushed, *old)?);
+        }
+        let leaving = others.leaving(self, &gone)?;
+        self.leaving = gone.into_iter().zip(leaving).collect();
+        Ok(())
     }
 
     /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
     fn extra(&mut self, update: &mut Update, leaving: &[Oid], old: Oid, new: Option<Oid>) -> Result<(), GatherError> {
-        let new_tree = new.map_or(Ok(EMPTY_TREE), |new| self.tree(&new))?;
-        let old_tree = self.tree(&old)?;
-        let mut paths: BTreeSet<RepoPath> = self.compare(Some(&old_tree), &new_tree)?.collect();
-        for oid in leaving {
-            let first = merge::parents_of(self.sources.pushed, oid)?.into_iter().next();
-            let before = first.map(|parent| self.tree(&parent)).transpose()?;
-            let after = self.tree(oid)?;
-            // Enough to show what leaves with it: a merge's other parents leave with their own paths or stay.
-            paths.extend(self.compare(before.as_ref(), &after)?);
-        }
+        let pushed = self.sources.pushed;
+        let mut paths = touched::between(pushed, leaving, &old, new.as_ref(), &mut |old, new| self.compare(old, new))?;
         for oid in &update.entering {
             for path in
                 self.found.commits.get(oid).map(|found| found.evidence.facts.paths.as_slice()).unwrap_or_default()
@@ -437,13 +486,18 @@ impl<'a> Gatherer<'a> {
     }
 
     fn tree(&self, commit: &Oid) -> Result<Oid, GitError> {
-        merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))
+        if let Some(tree) = self.trees.borrow().get(commit) {
+            return Ok(*tree);
+        }
+        let tree = merge::tree_at(self.sources.pushed, commit)?;
+        self.trees.borrow_mut().insert(*commit, tree);
+        Ok(tree)
     }
 
     /// The paths that differ, within what the push may cost in all.
-    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<impl Iterator<Item = RepoPath> + use<>, GatherError> {
+    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<BTreeSet<RepoPath>, GatherError> {
         let changes = manifest::compare(self.sources.pushed, old, new, &mut self.cache, &self.limits)?;
-        Ok(changes.into_iter().map(|change| change.path))
+        Ok(changes.into_iter().map(|change| change.path).collect())
     }
 
     /// The commits reachable from `tip` that the ledger does not know, and the known ones where the walk ended.
@@ -479,6 +533,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
+        self.limits.check_time()?;
         let parents = merge::parents_of(self.sources.pushed, oid).map_err(|error| match error {
             GitError::Missing(missing) => GatherError::Hole(missing),
             other => other.into(),
@@ -510,6 +565,7 @@ impl<'a> Gatherer<'a> {
     /// Makes sure that each commit's evidence is at hand.
     fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
         for oid in oids {
+            self.limits.check_time()?;
             if !self.found.commits.contains_key(oid) {
                 let mut found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
                     Some(entry) => self.recorded(oid, entry)?,
@@ -556,25 +612,23 @@ impl<'a> Gatherer<'a> {
             Ok(commit) => commit,
             Err(error) => return Ok(refused(&error)),
         };
+        self.trees.borrow_mut().insert(*oid, commit.tree);
         let mut parents = Vec::new();
         for parent in &commit.parents {
             parents.push((*parent, self.tree(parent)?));
         }
         let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
         let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
-        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let mut evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
+        let collision =
+            manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
+        evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
         Ok(Found { evidence, is_readable: true, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
     }
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {
-        let changed: Vec<BTreeSet<RepoPath>> = manifest
-            .parents()
-            .iter()
-            .map(|parent| parent.lines.iter().map(|line| line.path.clone()).collect())
-            .collect();
-        let trees = merge::base_trees(self, self.sources.pushed, parents)?;
-        let mut compare = |old: Option<&Oid>, new: &Oid| self.compare(old, new).ok().map(Iterator::collect);
-        Ok(merge::own_paths(parents, trees, &changed, &mut compare))
+        let bases = merge::base_trees(self, self.sources.pushed, parents)?;
+        Ok(merge::own_paths(parents, bases, manifest, &mut |old, new| self.compare(old, new).ok()))
     }
 }
 
@@ -585,7 +639,13 @@ impl Graph for Gatherer<'_> {
         if let Some(node) = self.nodes.get(oid) {
             return Ok(node.clone());
         }
+        if let Some(node) = self.known.borrow().get(oid) {
+            return Ok(node.clone());
+        }
+        self.limits.check_time()?;
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
-        Ok(Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? })
+        let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
+        self.known.borrow_mut().insert(*oid, node.clone());
+        Ok(node)
     }
 }

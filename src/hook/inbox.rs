@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::gather::{self, Gathered, Sources};
-use super::pre_receive::{Answer, Gate, GateError, policy_in_force};
+use super::pre_receive::{Answer, COUNTED, Gate, GateError, policy_in_force};
 use super::settle::{self, Settlement};
 use crate::clock::Timestamp;
 use crate::consent::{self, Change, Known, Stated, Wish};
 use crate::digest::{Digest, sha256};
+use crate::entry::denials::Source;
 use crate::entry::field::Field;
 use crate::entry::leaf::{Import, ImportKind, Leaf, PolicyChange, PolicyKind, Push, VERSION};
 use crate::entry::statement::{ENVELOPE_BYTES_MAX, ReconcileStatement};
 use crate::git::{Kind, Repository};
 use crate::index::Index;
-use crate::ledger::append::Batch;
+use crate::ledger::append::{AppendError, Batch};
 use crate::ledger::check::chain;
 use crate::ledger::read::{Log, ReadError};
 use crate::name::{Oid, RefName};
@@ -37,9 +38,18 @@ pub fn is_for(commands: &[Command]) -> bool {
     commands.iter().any(|command| is_inbox(&command.refname))
 }
 
+/// The most statements of one actor that take effect within an hour of ledger time: somebody who enrols a team by a
+/// script needs a few, and each may cost the ledger a megabyte.
+pub const STATEMENTS_PER_HOUR_MAX: u64 = 20;
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
 /// Takes a statement, or says why not.
 pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Timestamp) -> Result<Answer, GateError> {
     let bytes = read_one(pushed, commands);
+    // Anybody may send anything: what a stranger sends is read and verified before others have to wait for it.
+    let seen = gate.log()?;
+    let early = early_refusal(gate, &seen, bytes.as_deref(), now)?;
     let mut locked = gate.lock()?;
     let log = gate.log()?;
     let index = gate.index(&log)?;
@@ -49,25 +59,58 @@ pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Time
     {
         return Ok(Answer { policy: Some(Box::new(policy)), ..answer });
     }
-    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
+    let mut settlement = settle::settle(gate.repository(), &index, locked.time(now), now, None)?;
+    let mut tally = gate.tally(&log);
+    let due = tally.due(locked.size(), settlement.time).map_err(AppendError::from)?;
+    settlement.leaves.splice(0..0, due);
+    let source = Source::of(None, &Pusher::Unknown);
+    let is_counted = !tally.has_room(&source);
+    let bytes = match early.filter(|_| seen.head().commit == log.head().commit) {
+        Some(why) => Err(why),
+        None => bytes,
+    };
     let desk = Desk { gate, log: &log, index: &index, policy: &policy, settlement: &settlement };
-    let (batch, note, accepted) = match bytes.map(|bytes| desk.take(locked.size(), &bytes)) {
-        Ok(taken) => match taken? {
-            Ok((batch, note)) => (batch, note, true),
-            Err(why) => (desk.deny(entry, locked.size(), commands, &why), why, false),
-        },
-        Err(why) => (desk.deny(entry, locked.size(), commands, &why), why, false),
+    let taken = match bytes {
+        Ok(bytes) => desk.take(locked.size(), &bytes)?,
+        Err(why) => Err(why),
+    };
+    let (batch, note, accepted) = match taken {
+        Ok((batch, note)) => (batch, note, true),
+        Err(why) if is_counted => {
+            tally.count(source, settlement.time);
+            let leaves = settlement.leaves.clone();
+            (Batch { leaves, ..Batch::default() }, format!("{why}\n{COUNTED}"), false)
+        }
+        Err(why) => {
+            tally.record(source);
+            (desk.deny(entry, locked.size(), commands, &why), why, false)
+        }
     };
     let checkpoint = locked.append(&batch)?;
+    // What the ledger holds is decided, whether or not the next denial finds room.
+    let _ = tally.save();
     Ok(Answer {
         accepted,
         tolerated: false,
         decision: None,
-        entry: Some(checkpoint.size() - 1),
+        entry: (accepted || !is_counted).then(|| checkpoint.size() - 1),
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(policy)),
         note: Some(note),
     })
+}
+
+/// Why a statement is refused by the ledger as it was `seen` without the lock: if it has not moved since, that holds.
+fn early_refusal(
+    gate: &Gate,
+    seen: &Log<'_>,
+    bytes: Result<&[u8], &String>,
+    now: Timestamp,
+) -> Result<Option<String>, GateError> {
+    let Ok(bytes) = bytes else { return Ok(None) };
+    let index = gate.index(seen)?;
+    let (policy, _) = policy_in_force(seen, &index)?;
+    Ok(check(gate, seen, &policy, &Owners::default(), now, bytes)?.err())
 }
 
 /// The answer to an envelope that led to an entry already: sending it once more, by whomever, does nothing.
@@ -131,6 +174,11 @@ impl Desk<'_> {
             Err(why) => return Ok(Err(why)),
         };
         let time = self.settlement.time;
+        let actor = stated.wish.actor();
+        if self.index.statements_since(actor, time.millis().saturating_sub(HOUR_MS))? >= STATEMENTS_PER_HOUR_MAX {
+            let max = STATEMENTS_PER_HOUR_MAX;
+            return Ok(Err(format!("{actor} has made {max} statements within an hour; wait a while")));
+        }
         let mut draft = Draft::new(size, self.settlement.leaves.clone());
         let text = String::from_utf8_lossy(bytes);
         let note = match stated.wish {
@@ -138,9 +186,10 @@ impl Desk<'_> {
                 add_policy(&mut draft.batch, &text, *change, time);
                 "the new policy is in force".to_owned()
             }
-            Wish::Import(_, commits) => {
+            Wish::Import(stated, commits) => {
                 let statement = Field::text(&text, &mut draft.batch.blobs);
-                let leaf = Import { kind: ImportKind::Is, mledger: VERSION, statement, time };
+                let (actor, count) = (stated.actor, commits.len() as u64);
+                let leaf = Import { actor, count, kind: ImportKind::Is, mledger: VERSION, statement, time };
                 draft.batch.leaves.push(Leaf::Import(leaf));
                 match commits.len() {
                     1 => "1 commit is vouched for; push the branch that holds it".to_owned(),
@@ -160,15 +209,7 @@ impl Desk<'_> {
     }
 
     fn check(&self, bytes: &[u8], owners: &Owners) -> Result<Result<Stated, String>, GateError> {
-        let known = Known {
-            policy: self.policy,
-            digest: sha256(self.log.policy_view()?.as_bytes()),
-            origin: &self.gate.signer().origin,
-            owners,
-            time: self.settlement.time,
-            used: &BTreeSet::new(),
-        };
-        Ok(consent::check(&known, bytes).map_err(|error| chain(&error)))
+        check(self.gate, self.log, self.policy, owners, self.settlement.time, bytes)
     }
 
     /// What must be recorded before the refs may stay where the statement says that they stand; or why they may not.
@@ -247,6 +288,28 @@ impl Desk<'_> {
         draft.deny(self.policy, &facts, &decision, policy_entry);
         draft.batch
     }
+}
+
+/// Removes every ref in the inbox: what was pushed there is in the ledger, or denied. A crash may leave one behind.
+pub fn sweep(repository: &Repository) -> Result<(), GateError> {
+    for name in repository.ref_names_under(INBOX.trim_end_matches('/'))? {
+        repository.delete_ref(&name)?;
+    }
+    Ok(())
+}
+
+fn check(
+    gate: &Gate,
+    log: &Log<'_>,
+    policy: &Policy,
+    owners: &Owners,
+    time: Timestamp,
+    bytes: &[u8],
+) -> Result<Result<Stated, String>, GateError> {
+    let digest = sha256(log.policy_view()?.as_bytes());
+    let origin = &gate.signer().origin;
+    let known = Known { policy, digest, origin, owners, time, used: &BTreeSet::new() };
+    Ok(consent::check(&known, bytes).map_err(|error| chain(&error)))
 }
 
 /// Who ever held which key and login, by every policy so far.

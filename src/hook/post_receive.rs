@@ -1,27 +1,30 @@
-//! After the refs moved: settles what was authorised, and takes processed statements out of the inbox.
+//! After the refs moved: settles what was authorised, and takes statements out of the inbox.
 
 use std::path::Path;
 
-use super::pre_receive::{Gate, GateError, parse_commands};
+use super::pre_receive::{Gate, GateError};
 use super::{inbox, settle};
 use crate::clock::Timestamp;
-use crate::ledger::append::Batch;
+use crate::ledger::append::{AppendError, Batch};
 
 /// Settles the pushes that landed, and removes inbox refs. Not doing so costs nothing but a later settlement.
-pub fn post_receive(path: &Path, input: &[u8]) -> Result<(), GateError> {
+pub fn post_receive(path: &Path) -> Result<(), GateError> {
     let gate = Gate::open(path)?;
-    let (commands, _) = parse_commands(input)?;
-    for command in commands.iter().filter(|command| inbox::is_inbox(&command.refname)) {
-        gate.repository().delete_ref(&command.refname)?;
-    }
+    inbox::sweep(gate.repository())?;
     let mut locked = gate.lock()?;
     let log = gate.log()?;
     let mut index = gate.index(&log)?;
     let now = Timestamp::now();
-    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
-    if !settlement.leaves.is_empty() {
-        locked.append(&Batch { leaves: settlement.leaves, ..Batch::default() })?;
+    // Git runs this hook after it has moved all refs that it will.
+    let done = settle::receive_pack();
+    let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, done.as_deref())?;
+    let mut tally = gate.tally(&log);
+    let mut leaves = tally.due(locked.size(), settlement.time).map_err(AppendError::from)?;
+    leaves.extend(settlement.leaves);
+    if !leaves.is_empty() {
+        locked.append(&Batch { leaves, ..Batch::default() })?;
     }
+    tally.save().map_err(AppendError::from)?;
     drop(locked);
     // The next push finds the index ready, and does nothing before its answer that can be done now.
     index.tidy()?;

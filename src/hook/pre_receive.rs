@@ -13,9 +13,11 @@ use super::draft::Draft;
 use super::gather::{self, GatherError, Gathered, Sources};
 use super::pusher::{self, Environment, LoginSource};
 use super::settle::{self, SettleError, Settlement};
+use super::tally::Tally;
 use super::{inbox, server_setup};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
+use crate::entry::denials::Source;
 use crate::entry::leaf::{Leaf, Push, Unexplained};
 use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
@@ -38,6 +40,10 @@ pub const COMMANDS_MAX: usize = 100_000;
 
 /// Why a push that is granted everything is denied all the same.
 const TOO_LONG: &str = "the entry of this push would be too long; push fewer refs at a time";
+
+/// What a pusher is told whose denial has no entry.
+pub(super) const COUNTED: &str =
+    "counted with others: the ledger holds the first refusals of this minute, and will hold the number of the rest";
 
 /// The index, beside the ledger.
 const INDEX_FILE: &str = "index.sqlite";
@@ -73,6 +79,9 @@ pub enum GateError {
     /// A root of the ledger.
     #[error("the ledger's hashes cannot be read")]
     Tree(#[from] TreeError<ReadError>),
+    /// The receive-pack that asked is gone.
+    #[error("Git ended before the gate had decided, so nothing was recorded")]
+    Alone,
     /// The policy in force does not parse, so nothing can be decided by it.
     #[error("the policy in force cannot be read")]
     Policy,
@@ -141,6 +150,7 @@ impl Gate {
     /// Opens the repository at `path` and its ledger key.
     pub fn open(path: &Path) -> Result<Self, GateError> {
         let main = Repository::open(path)?;
+        server_setup::check_stands(&main)?;
         let place = Place::in_repository(main.git_dir());
         let signer = server_setup::read_signer(&place)?;
         Ok(Self { main, place, signer })
@@ -182,6 +192,11 @@ impl Gate {
         Ok((log, index))
     }
 
+    /// The denials of this minute; `log` is the ledger at its head, and locked.
+    pub fn tally(&self, log: &Log<'_>) -> Tally<'_> {
+        Tally::open(&self.place, log)
+    }
+
     /// Locks the ledger for an append.
     pub fn lock(&self) -> Result<Locked<'_>, AppendError> {
         Locked::open(&self.main, &self.place, &self.signer)
@@ -213,6 +228,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 }
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
+    let waiting = settle::receive_pack();
     let (commands, mut problems) = parse_commands(input)?;
     if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
@@ -232,11 +248,11 @@ fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer,
         view.index.sync(&view.log)?;
     }
     let now = Timestamp::now();
-    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now)?;
+    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now, None)?;
     if view.is_stale(moved, &settlement)? {
         view.gather_again(&pushed, &settlement);
     }
-    conclude(gate, &mut locked, view, settlement, problems)
+    conclude(gate, &mut locked, view, settlement, problems, waiting.as_deref())
 }
 
 /// What was read without the lock.
@@ -263,7 +279,7 @@ impl<'a> View<'a> {
         let (pusher, certificate) = pusher::identify(environment, gate.login_source(&log)?, pushed, &index, &commands)?;
         let settled = &BTreeMap::new();
         let sources = Sources { pushed, log: &log, index: &index, policy: &policy, settled };
-        let gathered = match gather::gather(&sources, &commands, BTreeMap::new()) {
+        let gathered = match gather::gather(&sources, &commands, BTreeMap::new(), gather::TIME_MAX) {
             Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
             gathered => gathered,
         };
@@ -315,7 +331,7 @@ impl<'a> View<'a> {
         let sources = Sources { pushed, log: &self.log, index: &self.index, policy: &self.policy, settled };
         // Reading the commits again would hold up others for as long as a thief likes.
         let found = self.gathered.as_mut().map(|gathered| std::mem::take(&mut gathered.commits)).unwrap_or_default();
-        self.gathered = gather::gather(&sources, &self.commands, found);
+        self.gathered = gather::gather(&sources, &self.commands, found, gather::TIME_LOCKED_MAX);
     }
 }
 
@@ -329,9 +345,10 @@ pub fn policy_in_force(log: &Log<'_>, index: &Index) -> Result<(Policy, u64), Ga
 fn conclude(
     gate: &Gate,
     locked: &mut Locked<'_>,
-    view: View<'_>,
+    mut view: View<'_>,
     settlement: Settlement,
     problems: Vec<String>,
+    waiting: Option<&str>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
     let (mut gathered, totals, complete) = match view.gathered {
@@ -354,13 +371,17 @@ fn conclude(
         totals,
         updates: gathered.updates.clone(),
     };
+    let mut tally = gate.tally(&view.log);
+    let mut leaves = tally.due(locked.size(), time).map_err(AppendError::from)?;
+    leaves.extend(settlement.leaves);
     let before = |leaves: Vec<Leaf>| {
         let mut draft = Draft::new(locked.size(), leaves);
+        draft.flag_clock(Timestamp::now(), time);
         draft.observe(&unexplained, time);
         draft
     };
     let mut decision = decide(&view.policy, &facts);
-    let mut draft = before(settlement.leaves.clone());
+    let mut draft = before(leaves.clone());
     let mut tolerated = !decision.accepted && complete && is_tolerable(&view.policy, &decision, &gathered);
     if decision.accepted || tolerated {
         draft.let_through(&facts, &decision, &gathered, view.certificate.as_deref(), view.policy_entry);
@@ -368,27 +389,41 @@ fn conclude(
             facts.updates.iter_mut().for_each(|update| update.problem = Some(TOO_LONG.to_owned()));
             decision = decide(&view.policy, &facts);
             tolerated = false;
-            draft = before(settlement.leaves);
+            draft = before(leaves);
         }
     }
-    if !decision.accepted && !tolerated {
+    let passes = decision.accepted || tolerated;
+    let source = Source::of(decision.pusher.as_ref(), &facts.pusher);
+    let is_counted = !passes && !tally.has_room(&source);
+    if !passes && !is_counted {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
+    if passes {
+        if waiting.is_some_and(settle::is_gone) {
+            return Err(GateError::Alone);
+        }
+        view.index.expect(locked.size() + draft.batch.leaves.len() as u64 - 1, waiting)?;
+    }
     let checkpoint = locked.append(&draft.batch)?;
-    let entry = checkpoint.size() - 1;
-    if decision.accepted || tolerated {
-        let log = gate.log()?;
-        let mut index = view.index;
-        index.sync_push(&log, settle::receive_pack().as_deref())?;
+    let entry = (!is_counted).then(|| checkpoint.size() - 1);
+    match (passes, is_counted) {
+        (true, _) => {}
+        (false, true) => tally.count(source, time),
+        (false, false) => tally.record(source),
+    }
+    // What the ledger holds is decided, whether or not the next denial finds room.
+    let _ = tally.save();
+    if passes {
+        view.index.sync(&gate.log()?)?;
     }
     Ok(Answer {
-        accepted: decision.accepted || tolerated,
+        accepted: passes,
         tolerated,
         decision: Some(decision),
-        entry: Some(entry),
+        entry,
         checkpoint: Some(checkpoint),
         policy: Some(Box::new(view.policy)),
-        note: None,
+        note: is_counted.then(|| COUNTED.to_owned()),
     })
 }
 

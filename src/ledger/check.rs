@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::read::{Log, ReadError};
 use crate::digest::{Digest, git_oid, leaf_hash, sha256};
-use crate::entry::field::Field;
+use crate::entry::field::{BlobName, Field};
 use crate::entry::leaf::{self, Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
 use crate::identity::key::KeyId;
@@ -52,7 +52,7 @@ pub struct CheckedCommit {
 
 /// A push leaf.
 pub struct CheckedPush {
-    /// What it says.
+    /// What it says, with all its updates in place.
     pub push: leaf::Push,
     /// What its certificate says, or why that does not count; none where it has no certificate.
     pub certificate: Option<Result<CheckedCertificate, String>>,
@@ -158,18 +158,31 @@ fn parse(log: &Log<'_>, bytes: &[u8]) -> Result<Parsed, String> {
         return parse_commit(log, *leaf).map(|commit| Parsed::Commit(Box::new(commit)));
     }
     for name in leaf.blob_names() {
-        let blob = log.blob(&name).map_err(|error| chain(&error))?;
-        if sha256(&blob) != name.sha256 {
-            return Err(format!("the contents under `{}` are not those that the entry names", name.sha256));
-        }
+        check_blob(log, &name)?;
     }
     match leaf {
         Leaf::Push(push) => {
+            let push = whole_push(log, *push)?;
             let certificate = push.certificate.as_ref().map(|field| parse_certificate(log, field));
-            Ok(Parsed::Push(Box::new(ParsedPush { push: *push, certificate })))
+            Ok(Parsed::Push(Box::new(ParsedPush { push, certificate })))
         }
         other => Ok(Parsed::Other(Box::new(other))),
     }
+}
+
+fn check_blob(log: &Log<'_>, name: &BlobName) -> Result<(), String> {
+    let blob = log.blob(name).map_err(|error| chain(&error))?;
+    let same = sha256(&blob) == name.sha256;
+    if same { Ok(()) } else { Err(format!("the contents under `{}` are not those that the entry names", name.sha256)) }
+}
+
+/// A push with all its updates, and every blob that the further ones name.
+fn whole_push(log: &Log<'_>, push: leaf::Push) -> Result<leaf::Push, String> {
+    let shown = push.updates.len();
+    let push = push.whole(|name| log.blob(name)).map_err(|error: ReadError| chain(&error))?;
+    let extras = push.updates.iter().skip(shown).filter_map(|update| update.extra.as_ref());
+    extras.filter_map(Field::blob_name).try_for_each(|name| check_blob(log, name))?;
+    Ok(push)
 }
 
 fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, String> {

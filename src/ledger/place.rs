@@ -23,8 +23,13 @@ pub enum PlaceError {
         source: std::io::Error,
     },
     /// Somebody else holds the lock.
-    #[error("another process has held the ledger's lock `{0}` for 30 seconds")]
-    Locked(PathBuf),
+    #[error("another process has held the ledger's lock `{path}` for {} seconds", waited.as_secs())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
 }
 
 /// The folder `mledger/` of a repository.
@@ -60,6 +65,11 @@ impl Place {
 
     /// Takes the append lock, waiting for it at most [`LOCK_WAIT_MAX`].
     pub fn lock(&self) -> Result<Lock, PlaceError> {
+        self.lock_within(LOCK_WAIT_MAX)
+    }
+
+    /// The same with another wait.
+    fn lock_within(&self, wait: Duration) -> Result<Lock, PlaceError> {
         let path = self.file("lock");
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|source| error("open", &path, source))?;
@@ -68,8 +78,8 @@ impl Place {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { _file: file }),
-                Err(TryLockError::WouldBlock) if begin.elapsed() < LOCK_WAIT_MAX => std::thread::sleep(pause),
-                Err(TryLockError::WouldBlock) => return Err(PlaceError::Locked(path)),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < wait => std::thread::sleep(pause),
+                Err(TryLockError::WouldBlock) => return Err(PlaceError::Locked { path, waited: wait }),
                 Err(TryLockError::Error(source)) => return Err(error("lock", &path, source)),
             }
             pause = (pause * 2).min(Duration::from_millis(5));
@@ -78,24 +88,12 @@ impl Place {
 
     /// Reads a text file; none if it is not there.
     pub fn read(&self, name: &str) -> Result<Option<String>, PlaceError> {
-        let path = self.file(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(error("read", &path, source)),
-        }
+        read_file(&self.file(name))
     }
 
-    /// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain
-    /// once this returns.
+    /// Replaces a file like [`write_file`].
     pub fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), PlaceError> {
-        let path = self.file(name);
-        let fresh = self.file(&format!("{name}.new"));
-        let written = open_private(&fresh, mode)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&fresh, &path))
-            .and_then(|()| sync_folder(&self.0));
-        written.map_err(|source| error("write", &path, source))
+        write_file(&self.file(name), text, mode)
     }
 
     /// Removes a file, if it is there.
@@ -106,6 +104,28 @@ impl Place {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads a text file; none if it is not there.
+pub(super) fn read_file(path: &Path) -> Result<Option<String>, PlaceError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(error("read", path, source)),
+    }
+}
+
+/// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain once
+/// this returns.
+pub(super) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), PlaceError> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let written = open_private(&fresh, mode)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&fresh, path))
+        .and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+    written.map_err(|source| error("write", path, source))
 }
 
 fn error(what: &'static str, path: &Path, source: std::io::Error) -> PlaceError {
@@ -141,7 +161,28 @@ mod tests {
         assert_eq!(place.read("vkey").unwrap().as_deref(), Some("two"));
         let held = place.lock().unwrap();
         assert!(matches!(File::open(place.file("lock")).unwrap().try_lock(), Err(TryLockError::WouldBlock)));
+        let refused = place.lock_within(Duration::from_millis(20)).err().unwrap();
+        assert!(matches!(refused, PlaceError::Locked { .. }), "{refused}");
         drop(held);
-        place.lock().unwrap();
+        place.lock_within(Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn whoever_waits_gets_the_lock_when_it_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::in_repository(folder.path());
+        place.create().unwrap();
+        let held = place.lock().unwrap();
+        let (begun, wait) = std::sync::mpsc::channel();
+        let waiting = std::thread::spawn({
+            let place = place.clone();
+            move || {
+                begun.send(()).unwrap();
+                place.lock().map(|_| ())
+            }
+        });
+        wait.recv().unwrap();
+        drop(held);
+        waiting.join().unwrap().unwrap();
     }
 }

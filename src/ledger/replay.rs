@@ -2,18 +2,21 @@
 
 mod statement;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::check::{CheckedCertificate, CheckedCommit, CheckedPush, Content, chain, check_one};
 use super::graph::CommitGraph;
+use super::objects::{Objects, Stand};
 use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
+use crate::entry::denials::{Denials, Source, minute};
 use crate::entry::leaf::{Genesis, Landed, Leaf, Observed, Push, State, Unexplained, Update, Verdict, parse_paths};
 use crate::evidence;
-use crate::history::{self, Graph};
+use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
 use crate::object::message::LogHead;
 use crate::object::tag::Tag;
@@ -39,7 +42,11 @@ pub struct Replay<'a> {
     pub problems: Vec<Problem>,
     /// Tally of decisions.
     pub counts: Counts,
+    /// What entries assert is held against this, where it is at hand.
+    pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
+    /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
+    guarded: BTreeMap<usize, Reach>,
     origin: Option<Origin>,
     /// The one source of logins that counts.
     login: Option<String>,
@@ -58,6 +65,8 @@ pub struct Replay<'a> {
     promoted: BTreeSet<Oid>,
     certificates: HashSet<Digest>,
     time: Option<Timestamp>,
+    /// The last minute in which each source has a denial of its own.
+    denied: BTreeMap<Source, i64>,
     /// Roots by size that log trailers named, since many name the same.
     roots: BTreeMap<u64, Digest>,
     /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
@@ -98,7 +107,9 @@ impl<'a> Replay<'a> {
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
+            objects: None,
             graph: CommitGraph::default(),
+            guarded: BTreeMap::new(),
             origin: None,
             login: None,
             policy: None,
@@ -111,6 +122,7 @@ impl<'a> Replay<'a> {
             promoted: BTreeSet::new(),
             certificates: HashSet::new(),
             time: None,
+            denied: BTreeMap::new(),
             roots: BTreeMap::new(),
             watched,
         }
@@ -165,6 +177,7 @@ impl<'a> Replay<'a> {
             Content::Other(Leaf::Reconcile(reconcile)) => self.reconcile(index, &reconcile),
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
+            Content::Other(Leaf::Denials(denials)) => self.counted(&denials),
             Content::Other(Leaf::Observed(observed)) => self.observed(&observed),
             Content::Other(Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
@@ -215,6 +228,12 @@ impl<'a> Replay<'a> {
         let recorded = self.graph.leaf(&oid);
         let added = self.graph.add(oid, &commit.parents, Some(index));
         self.pending.insert(oid, commit);
+        if let (Ok(_), Some(objects), Some(in_force)) = (&added, &mut self.objects, &self.policy) {
+            let lie = objects.commit(self.log, index, &self.graph, &in_force.policy);
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
+        }
         match (added, recorded) {
             (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
             (_, Some(entry)) => Err(Flaw::new("graph", &format!("its commit has an entry already: {entry}"))),
@@ -260,6 +279,9 @@ impl<'a> Replay<'a> {
 
     fn decided(&mut self, index: u64, checked: CheckedPush, pending: BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
         let CheckedPush { push, certificate } = checked;
+        if push.clock.is_some_and(|clock| push.time.millis().saturating_sub(clock.millis()) <= Push::CLOCK_SLACK_MS) {
+            return Err(Flaw::new("time", "it says that the clock was behind, and it was not"));
+        }
         let (entry, policy) = match &self.policy {
             Some(in_force) => (in_force.entry, Rc::clone(&in_force.policy)),
             None => return Err(Flaw::no_genesis()),
@@ -304,6 +326,7 @@ impl<'a> Replay<'a> {
 
     fn denied(&mut self, policy: &Policy, push: &Push, stray: usize) -> Result<(), Flaw> {
         self.counts.denied += 1;
+        self.denied.insert(Source::of_push(push), minute(push.time));
         if stray > 0 {
             return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
         }
@@ -328,7 +351,7 @@ impl<'a> Replay<'a> {
                 (&listed.refname, listed.action, listed.new, listed.old)
                     == (&update.refname, update.action, update.new, update.old)
             };
-            push.updates.iter().any(same)
+            update.refname.as_str() == Push::UNNAMED_REF || push.updates.iter().any(same)
         };
         if push.updates.len() < Push::DENIED_UPDATES_MAX && !facts.updates.iter().all(named) {
             return Err(Flaw::new("decision", "its facts are about other refs than it names"));
@@ -500,6 +523,14 @@ impl<'a> Replay<'a> {
                 commits.insert(*oid, self.facts_of(oid, pending)?);
             }
         }
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            let lie = objects.update(&stand, update, &derived, commits);
+            let index = self.size();
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
+        }
         Ok(derived)
     }
 
@@ -522,7 +553,7 @@ impl<'a> Replay<'a> {
 
     /// The commit that a tip is or, as a signed tag, names.
     fn peel(&self, tip: Oid) -> Oid {
-        self.tags.get(&tip).copied().unwrap_or(tip)
+        peel(&self.tags, tip)
     }
 
     fn extra(&self, update: &Update) -> Result<Vec<RepoPath>, Flaw> {
@@ -548,18 +579,25 @@ impl<'a> Replay<'a> {
         Ok(reached.into_iter().map(|(_, oid)| oid).collect())
     }
 
-    fn scopes(&self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
+    fn scopes(&mut self, policy: &Policy, name: &RefName, new: Oid) -> Result<BTreeMap<String, Scope>, Flaw> {
         let mut scopes = BTreeMap::new();
-        for rule in policy.rules().iter().filter(|rule| rule.refs.touches(name)) {
-            let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
-            let guarded: Vec<Oid> =
-                tips.map(|(_, tip)| self.peel(*tip)).filter(|commit| self.graph.contains(commit)).collect();
-            let entering =
-                history::difference(&self.graph, &[new], &guarded).map_err(|error| Flaw::graph(&error))?.entering;
+        for (place, rule) in policy.rules().iter().enumerate().filter(|(_, rule)| rule.refs.touches(name)) {
+            let guarded = match self.guarded.entry(place) {
+                Entry::Occupied(seen) => seen.into_mut(),
+                Entry::Vacant(place) => {
+                    let tips = self.tips.iter().filter(|(name, _)| rule.refs.touches(name));
+                    place.insert(Reach::new(
+                        tips.map(|(_, tip)| peel(&self.tags, *tip))
+                            .filter_map(|commit| Some((self.graph.node(&commit).ok()?.generation, commit))),
+                    ))
+                }
+            };
+            let unguarded = guarded.is_empty();
+            let entering = guarded.entering(&self.graph, &[new]).map_err(|error| Flaw::graph(&error))?;
             let recorded = |oid: &Oid| self.graph.leaf(oid).is_some() && !self.promoted.contains(oid);
             let entered = entering.len();
             let commits: Vec<Oid> = entering.into_iter().filter(recorded).collect();
-            let every_path = guarded.is_empty() || commits.len() < entered;
+            let every_path = unguarded || commits.len() < entered;
             scopes.insert(rule.name.clone(), Scope { commits, every_path });
         }
         Ok(scopes)
@@ -584,6 +622,13 @@ impl<'a> Replay<'a> {
         Ok(facts::Commit { vouched, ..commit.evidence.facts })
     }
 
+    /// Denials are counted only beyond those that have entries, in the same minute and of the same source.
+    fn counted(&mut self, denials: &Denials) -> Result<(), Flaw> {
+        let is_first = self.denied.get(&denials.source) != Some(&minute(denials.first));
+        let flaw = denials.flaw().or_else(|| is_first.then_some("no entry holds the first denial of its minute"));
+        flaw.map_or(Ok(()), |flaw| Err(Flaw::new("denials", flaw)))
+    }
+
     fn landed(&mut self, landed: &Landed) -> Result<(), Flaw> {
         let flaw = |why: &str| Flaw::new("landed", why);
         for settled in &landed.updates {
@@ -598,9 +643,25 @@ impl<'a> Replay<'a> {
                     return Err(flaw(&format!("{} could not land there from where it stood", update.refname)));
                 }
                 self.set_tip(&update.refname, update.new);
+                self.follow_guarded(&update);
             }
         }
         Ok(())
+    }
+
+    /// What rules guard grows with a new tip that keeps what was below the old one; after any other move it is found
+    /// out anew.
+    fn follow_guarded(&mut self, update: &Update) {
+        let (Move::Create | Move::Update, Some(new), Some(in_force)) = (update.action, update.new, &self.policy) else {
+            return self.guarded.clear();
+        };
+        let new = self.peel(new);
+        let Ok(node) = self.graph.node(&new) else { return };
+        for (place, guarded) in &mut self.guarded {
+            if in_force.policy.rules().get(*place).is_some_and(|rule| rule.refs.touches(&update.refname)) {
+                guarded.add(node.generation, new);
+            }
+        }
     }
 
     /// An incident that was recorded is no fault of the ledger, if it is one; what the refs are now is looked at in the
@@ -629,6 +690,11 @@ impl<'a> Replay<'a> {
             }
         }
     }
+}
+
+/// The commit that a tip is or, as one of these tags, names.
+fn peel(tags: &BTreeMap<Oid, Oid>, tip: Oid) -> Oid {
+    tags.get(&tip).copied().unwrap_or(tip)
 }
 
 /// What is wrong with one entry.

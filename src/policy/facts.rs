@@ -133,6 +133,9 @@ pub struct Scope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
+    /// A path that it adds beside one that some file systems take for the same. Asserted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collision: Option<Collision>,
     /// Its `Mledger-Log` trailer.
     pub log: LogTrailer,
     /// Its `Mledger-Manifest` trailer against the recomputed manifest.
@@ -156,6 +159,16 @@ pub struct Voucher {
     pub actor: ActorId,
     /// The entry that holds the statement.
     pub entry: u64,
+}
+
+/// Two paths that differ by case or by the spelling of an accent only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collision {
+    /// The added one, or the folder in it that collides.
+    pub path: RepoPath,
+    /// The one that stands beside it.
+    pub with: RepoPath,
 }
 
 /// A path that a commit changes.

@@ -143,6 +143,8 @@ codes! {
     ManifestMissing = "manifest-missing",
     /// The pusher may not move the ref so, or not at the path.
     NotGranted = "not-granted",
+    /// An added path differs from another one by case or spelling only.
+    PathCollision = "path-collision",
     /// The certificate or login was there but does not hold.
     PusherRefused = "pusher-refused",
     /// Nothing names the pusher.
@@ -193,7 +195,7 @@ impl Code {
 
     /// Whether the ledger alone cannot tell that it holds.
     pub fn is_asserted(self) -> bool {
-        false
+        matches!(self, Self::PathCollision)
     }
 
     fn sentence(self) -> &'static str {
@@ -217,6 +219,7 @@ impl Code {
             Self::ManifestMismatch => "the commit's manifest names other contents",
             Self::ManifestMissing => "the commit has no manifest",
             Self::NotGranted => "the pusher may not do this",
+            Self::PathCollision => "two paths differ by case or spelling only",
             Self::PusherRefused => "what names the pusher does not hold",
             Self::PusherUnknown => "nothing says who pushes",
             Self::RefForbidden => "only branches and tags may be pushed",

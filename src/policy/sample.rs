@@ -43,6 +43,7 @@ pub fn path(text: &str) -> RepoPath {
 pub fn commit(seed: u8, paths: &[&str]) -> Commit {
     let change = |text: &&str| Path { bytes: Some(10), link: false, path: path(text) };
     Commit {
+        collision: None,
         log: LogTrailer::Holds,
         manifest: ManifestTrailer::Matches,
         paths: paths.iter().map(change).collect(),

@@ -18,6 +18,7 @@ const TEXT: &str = r#"# Who may do what in this repository. What is not allowed 
 # Check a change with `mledger policy check`, see what it means with `mledger policy explain`.
 mledger = 1
 name = "models"
+# mode = "observe"                 # for the first weeks: record what would be denied, and let it through
 
 # Who may change this file, and how many of them must sign each change. With two admins or more, set the threshold
 # to 2: nobody can then widen a role alone. Admins are persons with a key.

@@ -138,6 +138,7 @@ impl Part<'_> {
             rule.is_some_and(|rule| rule.trailers.iter().any(|wanted| wanted.eq_ignore_ascii_case(trailer)))
         };
         Commit {
+            collision: commit.collision.clone().filter(|_| self.reason.code == Code::PathCollision),
             vouched: commit.vouched.clone(),
             paths: commit
                 .paths

@@ -198,10 +198,10 @@ trailers = ["Ticket"]
         report(&self.carol, &self.server, &[])
     }
 
-    /// Everything holds.
+    /// Everything holds, also what entries assert about objects.
     #[track_caller]
     pub fn holds(&self) -> Value {
-        let (code, report) = self.report();
+        let (code, report) = report(&self.carol, &self.server, &["--objects"]);
         assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
         report
     }
@@ -216,6 +216,7 @@ trailers = ["Ticket"]
     /// code, and `verify` makes the same decision again.
     #[track_caller]
     pub fn refused(&self, code: &str, words: &str, attack: impl FnOnce() -> Run) -> String {
+        self.forget_denials();
         let (refs, size) = (self.refs(), self.size());
         let said = attack().fails();
         assert!(said.contains(words), "not `{words}` but\n{said}");
@@ -226,6 +227,11 @@ trailers = ["Ticket"]
         assert_eq!(push["reason"]["code"], code, "{push:#}");
         self.holds();
         said
+    }
+
+    /// The next denial gets an entry, however many were denied in this minute: a server without the file starts over.
+    pub fn forget_denials(&self) {
+        let _ = std::fs::remove_file(self.server.join("mledger/denials"));
     }
 
     /// Runs `attack`, which Git or the gate stops before anything is recorded.

@@ -15,6 +15,7 @@ use mledger::ledger::read::Log;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, report};
+use crate::flood::later;
 use crate::world::{write, write_script};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -93,7 +94,11 @@ fn everything() -> Bank {
     bob.commit(&his, "configs/prod/x", "1");
     bob.push(&his, &["HEAD:refs/heads/main"]).fails();
     let long = format!("HEAD:refs/heads/{}", "a/".repeat(125) + "aaa");
+    bank.forget_denials();
     bob.push(&his, &["--no-signed", &long]).fails();
+    let counted = bob.push(&his, &["--no-signed", &long]).fails();
+    assert!(counted.contains("counted with others"), "{counted}");
+    later(&bank, 60);
     // The policy changes; a push is authorised and void; a ref is moved by hand.
     let policy = carol.mledger(&carols, &["policy", "show"]).ok();
     write(&carols, "new.toml", &policy.replace("name = \"models\"", "name = \"newer\""));
@@ -136,7 +141,7 @@ fn real_output_fits_the_published_schemas() {
     assert!(leaves.len() > 300 && blobs >= 4, "{} leaves, {blobs} blobs", leaves.len());
     let report = bank.holds();
     fits(&schema("verify-report"), &report);
-    for kind in ["genesis", "policy", "commit", "push", "landed", "observed"] {
+    for kind in ["genesis", "policy", "commit", "push", "landed", "observed", "denials"] {
         assert!(report["entries"][kind].as_u64() > Some(0), "no {kind}");
     }
     assert!(report["decisions"]["denied"].as_u64() >= Some(9), "{report:#}");
@@ -189,7 +194,7 @@ fn schemas_refuse_what_does_not_belong() {
             for key in object.keys() {
                 let mut less = object.clone();
                 less.remove(key);
-                let optional = ["login", "own", "actor", "certificate"].contains(&key.as_str());
+                let optional = ["login", "own", "actor", "certificate", "vouched-by"].contains(&key.as_str());
                 assert!(optional || !schema.is_valid(&json!(less)), "{} without {key}", path.display());
                 let mut other = object.clone();
                 other[key] = json!({ "surely": "not" });
@@ -218,16 +223,18 @@ fn vectors(verdict: &str, format: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Whether everything about a leaf is as it is written, its bytes in base64 included.
 fn leaf_stands(bytes: &[u8]) -> bool {
     let Ok(leaf) = Leaf::parse(bytes) else { return false };
-    let field = match &leaf {
-        Leaf::Commit(commit) => Some(&commit.object),
-        Leaf::Push(push) => push.certificate.as_ref(),
-        _ => None,
+    let fields: Vec<&Field> = match &leaf {
+        Leaf::Commit(commit) => vec![&commit.object],
+        Leaf::Push(push) => {
+            push.certificate.iter().chain(push.updates.iter().filter_map(|it| it.tag.as_ref())).collect()
+        }
+        _ => Vec::new(),
     };
     let decodes = |field: &Field| match field {
         Field::Inline(_) => field.read_bytes::<FieldError>(|_| unreachable!()).is_ok(),
         Field::Blob(_) => true,
     };
-    field.is_none_or(decodes)
+    fields.into_iter().all(decodes)
 }
 
 #[test]
@@ -241,7 +248,10 @@ fn leaves_are_read_and_written_byte_for_byte() {
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes, "{}", path.display());
         kinds.insert(leaf.kind());
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["commit", "genesis", "landed", "observed", "policy", "push"]);
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["commit", "denials", "genesis", "import", "landed", "observed", "policy", "push", "reconcile"]
+    );
     for (path, bytes) in vectors("invalid", "leaf") {
         assert!(!leaf_stands(&bytes), "{} is taken for a leaf", path.display());
     }

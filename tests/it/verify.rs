@@ -175,7 +175,7 @@ fn every_byte_of_every_leaf_counts() {
                     unreadable += 1;
                     continue;
                 };
-                let options = Options { seen: Vec::new(), refs: RefsOf::Nobody };
+                let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };
                 let report = verify(&log, &options, &mut |_| ()).unwrap();
                 let names = |named: u64| (first..=index).contains(&named);
                 let named = report.problems.iter().any(|problem| problem.index.is_some_and(names));
@@ -339,6 +339,13 @@ impl<'a> Liar<'a> {
         found.nth(nth).unwrap_or_else(|| panic!("no {kind} {nth}")).0
     }
 
+    /// One who has the ledger and the key of a bank.
+    pub fn new(bank: &'a Bank) -> Self {
+        let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
+        let leaves = Forge::open(&bank.server).leaves();
+        Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 }
+    }
+
     /// Signs a ledger of these leaves in a repository of its own; `verify` must name the entry and the reason.
     #[track_caller]
     pub fn caught(&mut self, entry: u64, code: &str, words: &str, change: impl FnOnce(&mut Vec<Value>)) {
@@ -360,6 +367,11 @@ impl<'a> Liar<'a> {
 
     /// The same, with what `verify` says.
     pub fn sign(&mut self, leaves: &[Value]) -> (i32, Value) {
+        self.sign_and_verify(leaves, &[])
+    }
+
+    /// Signs a ledger of these leaves in a repository of its own that has the bank's objects, and verifies it.
+    pub fn sign_and_verify(&mut self, leaves: &[Value], words: &[&str]) -> (i32, Value) {
         self.count += 1;
         let dir = self.bank.world.path(&format!("liar {}.git", self.count));
         let repository = Repository::init_bare(&dir).unwrap();
@@ -370,7 +382,9 @@ impl<'a> Liar<'a> {
         let leaves = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
         let batch = Batch { leaves, blobs: Blobs::new(), policy: Some(policy) };
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
-        report(&self.bank.carol, &dir, &["--no-refs", "--key", &signer.vkey().to_string()])
+        repository.add_alternate(&self.bank.server.join("objects")).unwrap();
+        let key = signer.vkey().to_string();
+        report(&self.bank.carol, &dir, &[&["--no-refs", "--key", &key], words].concat())
     }
 }
 

@@ -6,10 +6,19 @@ use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
-use crate::output::tame;
+use crate::output::{cut, tame};
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
 const BYTES_MAX: usize = 15 * 1024;
+
+/// How much of a note is said: a policy may have a thousand mistakes.
+const NOTE_BYTES_MAX: usize = 4 * 1024;
+
+/// How much of a line is said, in characters: a path may have 16,000.
+const LINE_CHARS_MAX: usize = 1000;
+
+/// How much is kept free for the line that ends an answer too long.
+const LAST_BYTES_MAX: usize = 80;
 
 /// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
 pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
@@ -25,23 +34,36 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
         line(&mut text, &format!("mledger: push refused, {place}"));
     }
     if let Some(note) = &answer.note {
-        line(&mut text, &format!("mledger: {note}"));
+        line(
+            &mut text,
+            &format!("mledger: {}", note.get(..note.floor_char_boundary(NOTE_BYTES_MAX)).unwrap_or_default()),
+        );
     }
     if answer.tolerated {
         line(&mut text, "mledger: once the policy is enforced, this push will be refused:");
     }
-    if let Some(decision) = &answer.decision {
-        text.push_str(&reasons(decision, answer.policy.as_deref(), is_root));
+    if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
+        let bytes_max = BYTES_MAX.saturating_sub(text.len());
+        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_root));
     }
     text
 }
 
 /// Everything that stands against a push, each with the next step.
 pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> String {
+    reasons_within(BYTES_MAX, decision, policy, is_root)
+}
+
+fn reasons_within(
+    bytes_max: usize,
+    decision: &Decision,
+    policy: Option<&Policy>,
+    is_root: &dyn Fn(&Oid) -> bool,
+) -> String {
     let (mut text, mut said) = (String::new(), Vec::new());
     for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
         let block = block(reason, policy, is_root, &mut said);
-        if text.len() + block.len() > BYTES_MAX {
+        if text.len() + block.len() + LAST_BYTES_MAX > bytes_max {
             line(&mut text, "\n  … and more reasons, which the ledger holds in part");
             break;
         }
@@ -56,7 +78,7 @@ pub fn for_gitlab(text: &str) -> String {
 }
 
 fn line(text: &mut String, words: &str) {
-    let shown: Vec<String> = words.split('\n').map(tame).collect();
+    let shown: Vec<String> = words.split('\n').map(|line| cut(&tame(line), LINE_CHARS_MAX)).collect();
     text.push_str(&shown.join("\n"));
     text.push('\n');
 }
@@ -92,6 +114,7 @@ fn headline(reason: &Reason) -> String {
     let who = actor(reason);
     let action = reason.action.map_or("do this", |action| action.as_str());
     match reason.code {
+        Code::PathCollision => "two paths would be one where file names fold case or accents".to_owned(),
         Code::PusherUnknown => "nobody can tell who is pushing".to_owned(),
         Code::PusherRefused => "what names the pusher does not hold".to_owned(),
         Code::KeyUnknown => "no actor of the policy has this key".to_owned(),
@@ -190,9 +213,11 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::CommitNotGranted | Code::LinkNotGranted => {
             [format!("leave these paths out, or {}", ask_for_role(reason, policy, &admins))].to_vec()
         }
-        Code::CommitUnsigned | Code::CommitSignatureInvalid | Code::ManifestMissing | Code::LogMissing => {
-            [format!("mledger init && {range}"), "then push again".to_owned()].to_vec()
-        }
+        Code::CommitUnsigned | Code::CommitSignatureInvalid | Code::ManifestMissing | Code::LogMissing => [
+            format!("mledger init && {range}"),
+            format!("then push again; for commits of others, {admins} can vouch: mledger import"),
+        ]
+        .to_vec(),
         Code::ManifestMismatch => [format!("{range}     (writes the trailer anew)")].to_vec(),
         Code::LogFork => [
             format!("tell {admins} before anything else: somebody was shown a different ledger"),
@@ -212,6 +237,14 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
             [format!("git tag -s -f {name} {name}^{{}}     (then push it again)")].to_vec()
         }
         Code::TooManyCommits | Code::TooManyRefs => ["push them in smaller parts".to_owned()].to_vec(),
+        Code::PathCollision => {
+            let path = reason.path.as_ref().map_or_else(|| "PATH".to_owned(), ToString::to_string);
+            [
+                "give one of the two another name, in the commit that adds it:".to_owned(),
+                format!("git mv '{path}' NAME && git commit --amend --no-edit -S"),
+            ]
+            .to_vec()
+        }
         Code::RefForbidden => ["git push origin HEAD:refs/heads/BRANCH".to_owned()].to_vec(),
         _ => Vec::new(),
     };
@@ -272,4 +305,44 @@ fn able(reason: &Reason, policy: &Policy) -> Vec<String> {
         })
     };
     policy.actors().filter(may).map(|actor| actor.id.to_string()).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mledger::name::{RefName, RepoPath};
+    use mledger::policy::Decision;
+
+    #[test]
+    fn an_answer_is_short_and_harmless_whatever_it_is_about() {
+        let path = RepoPath::from_bytes(&b"\x1b[2J\xff".repeat(800)).unwrap();
+        let reason = |number: usize| Reason {
+            path: Some(path.clone()),
+            refname: Some(RefName::parse(&format!("refs/heads/\u{202e}{number}")).unwrap()),
+            rule: Some(format!("rule \u{9b}{number}")),
+            ..Reason::new(Code::FileTooLarge)
+        };
+        let answer = Answer {
+            accepted: false,
+            tolerated: false,
+            decision: Some(Decision {
+                accepted: false,
+                pusher: None,
+                reasons: (0..64).map(reason).collect(),
+                signers: std::collections::BTreeMap::new(),
+                vouchers: std::collections::BTreeMap::new(),
+            }),
+            entry: Some(7),
+            checkpoint: None,
+            policy: None,
+            note: Some("a mistake\u{7}; ".repeat(100_000)),
+        };
+        let said = text(&answer, "git.bank.example/models", &|_| false);
+        assert!(said.len() <= BYTES_MAX, "{}", said.len());
+        assert!(
+            said.contains("a mistake\u{fffd}") && said.contains("rule \u{fffd}0") && said.contains("and more reasons")
+        );
+        let wild = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+        assert!(!said.contains(wild), "{said}");
+    }
 }

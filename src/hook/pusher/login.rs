@@ -17,6 +17,9 @@ pub(super) fn read(environment: &Environment, source: LoginSource) -> Pusher {
         Ok(Some(name)) if name.len() > Login::NAME_BYTES_MAX => {
             Pusher::Refused { why: format!("a login of {} bytes is longer than any", name.len()) }
         }
+        Ok(Some(name)) if name.chars().any(|each| each.is_whitespace() || each.is_control()) => {
+            Pusher::Refused { why: "a login with blanks or control characters names nobody".to_owned() }
+        }
         Ok(Some(name)) => Pusher::Login { login: format!("{}:{name}", source.word()) },
         Err(why) => Pusher::Refused { why },
     }

@@ -105,8 +105,8 @@ mod tests {
             ("password\n", "0 public keys"),
             (KEY, "0 public keys"),
             (&two.repeat(2), "2 public keys"),
-            ("publickey ssh-rsa AAAAB3NzaC1yc2E=\n", "`ssh-rsa` are not supported"),
-            ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", "are not supported"),
+            ("publickey ssh-dss AAAAB3NzaC1kc3M=\n", "`ssh-dss`"),
+            ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", "those are refused"),
             ("publickey ssh-ed25519 AAAA\n", "does not hold a valid"),
             ("publickey \n", "not a public key line"),
         ] {

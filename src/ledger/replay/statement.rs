@@ -25,6 +25,7 @@ impl Replay<'_> {
             return Err(Flaw::new("policy", "its policy is not the one that was signed"));
         }
         self.owners = stated.owners;
+        self.guarded.clear();
         self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
         Ok(())
     }
@@ -33,6 +34,9 @@ impl Replay<'_> {
         let Wish::Import(statement, commits) = self.stated("import", &import.statement, import.time)? else {
             return Err(Flaw::new("import", "its statement is about something else"));
         };
+        if (&import.actor, import.count) != (&statement.actor, commits.len() as u64) {
+            return Err(Flaw::new("import", "it names another admin or count than its statement"));
+        }
         let voucher = Voucher { actor: statement.actor, entry: index };
         self.vouchers.extend(commits.into_iter().map(|oid| (oid, voucher.clone())));
         Ok(())
@@ -46,6 +50,9 @@ impl Replay<'_> {
         let Wish::Reconcile(statement) = self.stated("reconcile", &reconcile.statement, reconcile.time)? else {
             return Err(flaw("its statement is about something else"));
         };
+        if reconcile.actor != statement.actor {
+            return Err(flaw("it names another admin than its statement"));
+        }
         let first = if pending.is_empty() { index } else { self.pending_first };
         let count = pending.len() as u64;
         if reconcile.commits.count != count || reconcile.commits.first != first || first + count != index {
@@ -69,6 +76,7 @@ impl Replay<'_> {
             if opaque && !found.refname.as_str().starts_with("refs/tags/") {
                 return Err(flaw(&format!("{} stands at a commit that no entry records", found.refname)));
             }
+            self.guarded.clear();
             self.set_tip(&found.refname, found.tip);
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::name::{ActorId, Oid};
 use crate::policy::actor::Actor;
 use crate::policy::document::Policy;
-use crate::policy::facts::{Commit, Facts, LogTrailer, ManifestTrailer, Signature, Voucher};
+use crate::policy::facts::{Collision, Commit, Facts, LogTrailer, ManifestTrailer, Signature, Voucher};
 use crate::policy::reason::{Code, Reason};
 use crate::policy::role::Action;
 
@@ -46,6 +46,10 @@ pub(super) fn check<'a>(policy: &'a Policy, time: Timestamp, listed: &Listed<'a>
         let about =
             |reason: Reason| Reason { commit: Some(*oid), refname: Some(listed.update.refname.clone()), ..reason };
         check_trailers(commit, |code| findings.note(about(Reason::new(code))));
+        if let Some(Collision { path, with }) = &commit.collision {
+            let reason = Reason::new(Code::PathCollision).with_detail(&format!("`{with}` stands beside it"));
+            findings.note(about(Reason { path: Some(path.clone()), ..reason }));
+        }
         let vouch = |reason| voucher(policy, commit, time).inspect(|actor| vouched.extend([&actor.id])).ok_or(reason);
         let signer = match signer(policy, commit, time).or_else(vouch) {
             Ok(signer) => signer,

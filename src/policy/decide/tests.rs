@@ -2,7 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::name::ActorId;
-use crate::policy::facts::{LogTrailer, ManifestTrailer, Move, Pusher, Scope, Signature, Tag, Totals, Voucher};
+use crate::policy::facts::{
+    Collision, LogTrailer, ManifestTrailer, Move, Pusher, Scope, Signature, Tag, Totals, Voucher,
+};
 use crate::policy::sample::{self, commit, key, oid, path, push, update};
 
 mod arbitrary;
@@ -246,6 +248,15 @@ fn commits_are_signed_by_who_may() {
             "approvals-missing main `reviewed` models/.gitattributes",
         ],
     );
+}
+
+#[test]
+fn paths_that_collide_deny_whoever_adds_them() {
+    let colliding = with(bob(&["models/w"]), |facts| {
+        first(facts).collision = Some(Collision { path: path("models/w"), with: path("models/W") });
+    });
+    let decision = check(&colliding, &["path-collision main #1 models/w"]);
+    assert_eq!(decision.reasons[0].detail.as_deref(), Some("`models/W` stands beside it"));
 }
 
 #[test]

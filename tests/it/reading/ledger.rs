@@ -192,6 +192,7 @@ fn push(number: u64) -> Vec<Leaf> {
     let push = Push {
         actor: Some(actor),
         certificate: None,
+        clock: None,
         commits: Range { count: 1, first },
         decider: 1,
         decision: Verdict::Accepted,
@@ -203,6 +204,7 @@ fn push(number: u64) -> Vec<Leaf> {
         reasons: vec![Reason::new(Code::Granted)],
         time: time(),
         updates: vec![Update { new: Some(git_oid("commit", &object)), ..update() }],
+        updates_more: None,
     };
     let landed = Landed {
         kind: LandedKind::Is,
@@ -218,6 +220,7 @@ fn denial() -> Leaf {
     Leaf::Push(Box::new(Push {
         actor: Some(ActorId::parse("bob@bank.example").unwrap()),
         certificate: None,
+        clock: None,
         commits: Range { count: 0, first: 0 },
         decider: 1,
         decision: Verdict::Denied,
@@ -229,5 +232,6 @@ fn denial() -> Leaf {
         reasons: vec![Reason::new(Code::NotGranted)],
         time: time(),
         updates: vec![update()],
+        updates_more: None,
     }))
 }

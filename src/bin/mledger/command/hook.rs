@@ -69,7 +69,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
         "pre-push" => pre_push(context, dir, args),
         "pre-receive" => pre_receive(context, dir, input),
-        "post-receive" => Ok(post_receive(context, dir, input)),
+        "post-receive" => Ok(post_receive(context, dir)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
     }
 }
@@ -160,8 +160,8 @@ fn is_behind_gitlab(dir: &Path) -> bool {
 }
 
 /// The refs have moved already: what fails here is made up for by the next push.
-fn post_receive(context: &Context, dir: &Path, input: &[u8]) -> End {
-    if let Err(error) = post_receive::post_receive(dir, input) {
+fn post_receive(context: &Context, dir: &Path) -> End {
+    if let Err(error) = post_receive::post_receive(dir) {
         context.output.fail(&Failure::from(error).of("the push landed, but the ledger does not say so yet"));
     }
     End::Fine

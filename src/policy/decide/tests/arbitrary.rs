@@ -143,7 +143,7 @@ fn commit() -> impl Strategy<Value = Commit> {
     parts.prop_map(|(log, manifest, paths, signature, trailers, vouched)| {
         let trailers = trailers.into_iter().map(str::to_owned).collect();
         let vouched = vouched.map(|actor| Voucher { actor: ActorId::parse(actor).unwrap(), entry: 7 });
-        Commit { log, manifest, paths, signature, trailers, vouched }
+        Commit { collision: None, log, manifest, paths, signature, trailers, vouched }
     })
 }
 

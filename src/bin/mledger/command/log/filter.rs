@@ -35,7 +35,8 @@ pub struct FilterArgs {
     until: Option<Timestamp>,
 }
 
-const KINDS: [&str; 8] = ["genesis", "policy", "commit", "push", "landed", "observed", "import", "reconcile"];
+const KINDS: [&str; 9] =
+    ["genesis", "policy", "commit", "push", "landed", "observed", "import", "reconcile", "denials"];
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 

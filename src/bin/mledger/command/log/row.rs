@@ -1,6 +1,7 @@
 //! One entry, as `log` shows it.
 
 use mledger::clock::Timestamp;
+use mledger::entry::denials::{Denials, Source};
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{self, Commit, Leaf, LeafError, Push, Verdict};
 use mledger::entry::statement::{Envelope, Statement};
@@ -52,21 +53,25 @@ impl Row {
             story: story::of_leaf(&leaf),
             ..Self::default()
         };
-        match &leaf {
+        match leaf {
             Leaf::Genesis(genesis) => {
                 Ok(Self { origin: Some(genesis.origin.clone()), vkey: Some(genesis.vkey.clone()), ..row })
             }
             Leaf::Policy(change) => row.with_signers(log, &change.statements),
             Leaf::Import(import) => row.with_signers(log, std::slice::from_ref(&import.statement)),
             Leaf::Reconcile(reconcile) => row.with_signers(log, std::slice::from_ref(&reconcile.statement)),
-            Leaf::Commit(commit) => row.with_commit(log, commit, with_paths),
-            Leaf::Push(push) => row.with_push(log, push, with_paths),
+            Leaf::Commit(commit) => row.with_commit(log, &commit, with_paths),
+            Leaf::Push(push) => row.with_push(log, &push.whole(|name| log.blob(name))?, with_paths),
             Leaf::Landed(landed) => {
                 Ok(Self { refs: landed.updates.iter().map(|update| update.refname.clone()).collect(), ..row })
             }
             Leaf::Observed(observed) => {
                 Ok(Self { refs: observed.refs.iter().map(|seen| seen.refname.clone()).collect(), ..row })
             }
+            Leaf::Denials(Denials { source: Source::Actor(actor), .. }) => {
+                Ok(Self { actor: Some(actor.clone()), ..row })
+            }
+            Leaf::Denials(_) => Ok(row),
         }
     }
 
@@ -130,7 +135,7 @@ impl Row {
         let time = self.time.map(|time| time.to_string()).unwrap_or_default();
         // To the second: whoever needs the milliseconds asks for one entry.
         let time = time.get(..19).unwrap_or_default().replace('T', " ");
-        let head = format!("{:>digits$}  {time:19}  {:8}  ", self.index, tame(&self.kind));
+        let head = format!("{:>digits$}  {time:19}  {:9}  ", self.index, tame(&self.kind));
         let columns = width.map_or(usize::MAX, |width| width.saturating_sub(head.chars().count() + 2));
         let story = cut(&tame(&self.story), columns);
         let (style, mark) = match (self.decision, self.kind.as_str()) {

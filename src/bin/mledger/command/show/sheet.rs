@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mledger::entry::denials::Denials;
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{
     Commit, Genesis, Landed, Leaf, LeafError, PolicyChange, Push, Range, State, Unexplained, Update, Verdict,
@@ -17,8 +18,8 @@ use mledger::policy::facts::{ManifestTrailer, Move, Pusher, Signature, Voucher};
 
 use crate::output::{BAD, FAINT, GOOD, ODD, styled, tame};
 
-/// The most changes that are listed; a vendored toolkit would scroll everything else away.
-const CHANGES_SHOWN: usize = 50;
+/// The most changes or updates that are listed; a vendored toolkit would scroll everything else away.
+const LINES_SHOWN: usize = 50;
 
 /// Names and values, in order. A value without name belongs to the one above it.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Sheet {
             Leaf::Genesis(genesis) => sheet.genesis(log, genesis)?,
             Leaf::Policy(change) => sheet.policy(log, change)?,
             Leaf::Commit(commit) => sheet.commit(log, commit)?,
-            Leaf::Push(push) => sheet.push(push),
+            Leaf::Push(push) => sheet.push(&push.as_ref().clone().whole(|name| log.blob(name))?),
             Leaf::Landed(landed) => sheet.landed(landed),
             Leaf::Import(import) => sheet.stated(log, &import.statement)?,
             Leaf::Reconcile(reconcile) => {
@@ -42,6 +43,7 @@ impl Sheet {
                 sheet.add("commits", entries(reconcile.commits));
             }
             Leaf::Observed(observed) => sheet.unexplained(&observed.refs),
+            Leaf::Denials(denials) => sheet.denials(denials),
         }
         Ok(sheet)
     }
@@ -57,6 +59,13 @@ impl Sheet {
     /// Adds a value.
     pub fn add(&mut self, name: &'static str, value: impl fmt::Display) {
         self.0.push((name, value.to_string()));
+    }
+
+    /// Says how many of so many lines were not listed.
+    fn add_rest(&mut self, count: usize) {
+        if let Some(more) = count.checked_sub(LINES_SHOWN).filter(|more| *more > 0) {
+            self.add("", format_args!("… and {more} more"));
+        }
     }
 
     fn add_all<T: fmt::Display>(&mut self, name: &'static str, values: impl IntoIterator<Item = T>) {
@@ -109,9 +118,9 @@ impl Sheet {
             Statement::Import(_) | Statement::Policy(_) => {
                 let commits = envelope.attachment.lines().count();
                 self.add("vouches for", format_args!("{commits} commits"));
-                self.add_all("", envelope.attachment.lines().take(CHANGES_SHOWN).map(tame));
-                if commits > CHANGES_SHOWN {
-                    self.add("", format_args!("… and {} more", commits - CHANGES_SHOWN));
+                self.add_all("", envelope.attachment.lines().take(LINES_SHOWN).map(tame));
+                if commits > LINES_SHOWN {
+                    self.add("", format_args!("… and {} more", commits - LINES_SHOWN));
                 }
             }
         }
@@ -156,10 +165,8 @@ impl Sheet {
         for parent in manifest.parents() {
             let against = parent.parent.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
             self.add("changes", styled(FAINT, format_args!("{} against {against}", parent.lines.len())));
-            self.add_all("", parent.lines.iter().take(CHANGES_SHOWN).map(change));
-            if let Some(more) = parent.lines.len().checked_sub(CHANGES_SHOWN).filter(|more| *more > 0) {
-                self.add("", format_args!("… and {more} more"));
-            }
+            self.add_all("", parent.lines.iter().take(LINES_SHOWN).map(change));
+            self.add_rest(parent.lines.len());
         }
         Ok(())
     }
@@ -175,8 +182,12 @@ impl Sheet {
                 Pusher::Unknown => "neither certificate nor login".to_owned(),
             },
         );
+        if let Some(clock) = push.clock {
+            self.add("clock", styled(ODD, format_args!("said {clock}: it was wrong, then or before")));
+        }
         self.add("certificate", if push.certificate.is_some() { "kept" } else { "none" });
-        self.add_all("updates", push.updates.iter().map(update));
+        self.add_all("updates", push.updates.iter().take(LINES_SHOWN).map(update));
+        self.add_rest(push.updates.len());
         self.add(
             "decision",
             match push.decision {
@@ -216,6 +227,15 @@ impl Sheet {
                 format!("{} stands at {tip}, the ledger put it at {expected}", tame(seen.refname.as_str()))
             }),
         );
+    }
+}
+
+impl Sheet {
+    fn denials(&mut self, denials: &Denials) {
+        self.add("source", &denials.source);
+        self.add("count", format_args!("{}, none of them with an entry of its own", denials.count));
+        self.add("first", denials.first);
+        self.add("last", denials.last);
     }
 }
 
