@@ -286,10 +286,12 @@ impl<'a> Gatherer<'a> {
     /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
     /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        if self.found.updates.iter().all(|update| update.action != Move::Create) {
+        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
+        let mut created = created.map(|update| &update.refname).peekable();
+        if created.peek().is_none() {
             return Ok(());
         }
-        let mut names = Lookalikes::default();
+        let mut names = Lookalikes::new(created);
         for tip in self.tips()? {
             names.add(&tip.refname);
         }
