@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod manifest;
+pub mod ref_move;
 pub mod refs;
 pub mod repository;
 

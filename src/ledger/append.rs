@@ -326,7 +326,7 @@ impl<'a> Locked<'a> {
         let expected = self.head.as_ref().map(|head| head.commit);
         let mut tries = 0;
         loop {
-            match self.repository.move_ref(name, commit, expected.as_ref(), "append") {
+            match self.repository.move_ref_durably(name, commit, expected.as_ref()) {
                 Err(GitError::RefLocked(_)) if tries < REF_LOCK_TRIES => {
                     tries += 1;
                     std::thread::sleep(REF_LOCK_PAUSE);
