@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::identity::key::KeyId;
 use crate::identity::sshsig::{self, NAMESPACE_GIT, SshSig, SshSigError};
 use crate::model::manifest::{Manifest, New};
 use crate::name::RepoPath;
@@ -79,22 +78,19 @@ pub fn signature(raw: &[u8], commit: &Commit) -> Signature {
 /// What the signatures of commits are, each given with its raw bytes: what [`signature`] says, sooner for many.
 pub fn signatures(commits: &[(&[u8], &Commit)]) -> Vec<Signature> {
     let parse = |(raw, commit): &(&[u8], &Commit)| {
-        let signature = SshSig::parse(commit.signature.as_ref()?.as_bytes(), NAMESPACE_GIT);
-        Some(signature.map(|signature| (signature.signed_data(&signed_payload(raw)), signature)))
+        let armour = commit.signature.as_ref().ok_or(Signature::Missing)?;
+        let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).map_err(|error| invalid(&error))?;
+        Ok((signature.signed_data(&signed_payload(raw)), signature))
     };
-    let parsed: Vec<Option<Result<(Vec<u8>, SshSig), SshSigError>>> = commits.iter().map(parse).collect();
-    let well_formed = parsed.iter().flatten().flatten();
+    let parsed: Vec<Result<(Vec<u8>, SshSig), Signature>> = commits.iter().map(parse).collect();
+    let well_formed = parsed.iter().flatten();
     let together: Vec<(&SshSig, &[u8])> = well_formed.map(|(data, signature)| (signature, data.as_slice())).collect();
     let mut good = sshsig::verify_all(&together).into_iter();
-    let judge = |parsed: &Option<Result<(Vec<u8>, SshSig), SshSigError>>| match parsed {
-        None => Signature::Missing,
-        Some(Ok((_, signature))) => {
-            let key = signature.key().id().clone();
-            answer(if good.next().unwrap_or(false) { Ok(key) } else { Err(SshSigError::Invalid(key)) })
-        }
-        Some(Err(error)) => answer(Err(error.clone())),
+    let mut judge = |signature: &SshSig| {
+        let key = signature.key().id().clone();
+        if good.next().unwrap_or(false) { Signature::Valid { key } } else { invalid(&SshSigError::Invalid(key)) }
     };
-    parsed.iter().map(judge).collect()
+    parsed.iter().map(|parsed| parsed.as_ref().map_or_else(Clone::clone, |(_, signature)| judge(signature))).collect()
 }
 
 /// What a tag's signature is.
@@ -103,15 +99,16 @@ pub fn tag_signature(raw: &[u8], tag: &Tag) -> Signature {
 }
 
 fn check(armour: &str, payload: &[u8]) -> Signature {
-    let parsed = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT);
-    answer(parsed.and_then(|signature| signature.verify(payload).map(|()| signature.key().id().clone())))
-}
-
-fn answer(checked: Result<KeyId, SshSigError>) -> Signature {
+    let checked = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT)
+        .and_then(|signature| signature.verify(payload).map(|()| signature.key().id().clone()));
     match checked {
         Ok(key) => Signature::Valid { key },
-        Err(error) => Signature::Invalid { why: error.to_string() },
+        Err(error) => invalid(&error),
     }
+}
+
+fn invalid(error: &SshSigError) -> Signature {
+    Signature::Invalid { why: error.to_string() }
 }
 
 /// The paths a commit changes by itself, with size and link mark of the new contents. Sorted, each once.
