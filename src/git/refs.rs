@@ -35,8 +35,7 @@ pub fn list(git_dir: &Path) -> Result<BTreeMap<String, Target>, GitError> {
 
 /// The same for one folder of refs, such as `refs/heads`.
 pub fn list_under(git_dir: &Path, folder: &str) -> Result<BTreeMap<String, Target>, GitError> {
-    let mut found = packed(&git_dir.join("packed-refs"))?;
-    found.retain(|name, _| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+    let mut found = packed(&git_dir.join("packed-refs"), folder)?;
     let mut todo = vec![(git_dir.join(folder), folder.to_owned())];
     while let Some((folder, name)) = todo.pop() {
         for entry in read_folder(&folder)? {
@@ -112,10 +111,12 @@ fn loose(path: &PathBuf) -> Result<Option<Target>, GitError> {
     Ok(Oid::parse(&id.to_ascii_lowercase()).ok().map(Target::Object))
 }
 
-fn packed(path: &PathBuf) -> Result<BTreeMap<String, Target>, GitError> {
+fn packed(path: &PathBuf, folder: &str) -> Result<BTreeMap<String, Target>, GitError> {
     let text = read(path)?.unwrap_or_default();
     let pair = |line: &str| {
         let (id, name) = line.split_once(' ')?;
+        // Most are of other folders, and need no copy.
+        name.strip_prefix(folder)?.strip_prefix('/')?;
         Some((name.to_owned(), Target::Object(Oid::parse(id).ok()?)))
     };
     Ok(text.lines().filter_map(pair).collect())
