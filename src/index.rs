@@ -305,6 +305,12 @@ impl Index {
         .collect()
     }
 
+    /// Whether a receive-pack has moves that are not settled.
+    pub fn is_waiting(&self, process: &str) -> Result<bool, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM open WHERE process = ?")?;
+        Ok(query.exists([process])?)
+    }
+
     /// The entry that holds the policy in force.
     pub fn policy_entry(&self) -> Result<u64, IndexError> {
         Ok(self.policy_entries()?.last().copied().unwrap_or_default())

@@ -11,9 +11,16 @@ use crate::ledger::append::{AppendError, Batch};
 pub fn post_receive(path: &Path) -> Result<(), GateError> {
     let gate = Gate::open(path)?;
     inbox::sweep(gate.repository())?;
-    let mut locked = gate.lock()?;
+    let mut index = gate.index(&gate.log()?)?;
+    let process = settle::receive_pack();
+    let settled_by_others = || match &process {
+        Some(process) => Ok(!index.is_waiting(process)?),
+        None => Ok(false),
+    };
+    // Whoever holds the lock settles what has landed, and may have settled this push by now.
+    let Some(mut locked) = gate.lock_unless(settled_by_others)? else { return Ok(()) };
     let log = gate.log()?;
-    let mut index = gate.index(&log)?;
+    index.sync(&log)?;
     let now = Timestamp::now();
     let settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
     let mut tally = gate.tally(&log);

@@ -130,7 +130,17 @@ pub struct Locked<'a> {
 impl<'a> Locked<'a> {
     /// Locks an existing ledger, and checks that it extends what it has signed.
     pub fn open(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
-        let (repository, lock) = take(repository, place)?;
+        Self::open_with(place.lock()?, repository, place, signer)
+    }
+
+    /// The same with the lock of `place` that the caller has taken.
+    pub fn open_with(
+        lock: Lock,
+        repository: &Repository,
+        place: &Place,
+        signer: &'a Signer,
+    ) -> Result<Self, AppendError> {
+        let repository = open_durable(repository, place)?;
         let log = Log::open(&repository, Some(&signer.vkey()))?;
         let cache = HashCache::open(&place.file("hashes"), &log)?;
         check_extends_last(place, &log, &cache, signer)?;
@@ -142,7 +152,8 @@ impl<'a> Locked<'a> {
 
     /// Locks the place of a ledger that does not exist yet.
     pub fn create(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
-        let (repository, lock) = take(repository, place)?;
+        let lock = place.lock()?;
+        let repository = open_durable(repository, place)?;
         let cache = HashCache::create(&place.file("hashes"))?;
         let time = Timestamp::from_millis(0).unwrap_or_else(Timestamp::now);
         Ok(Self { repository, place: place.clone(), signer, head: None, cache, time, _lock: lock })
@@ -352,9 +363,8 @@ impl<'a> Locked<'a> {
     }
 }
 
-fn take(repository: &Repository, place: &Place) -> Result<(Repository, Lock), AppendError> {
-    let lock = place.lock()?;
-    Ok((Repository::open_durable(repository.git_dir(), &place.file("durable.config"))?, lock))
+fn open_durable(repository: &Repository, place: &Place) -> Result<Repository, GitError> {
+    Repository::open_durable(repository.git_dir(), &place.file("durable.config"))
 }
 
 fn check_extends_last(place: &Place, log: &Log<'_>, cache: &HashCache, signer: &Signer) -> Result<(), AppendError> {
