@@ -2,8 +2,10 @@
 
 pub mod command;
 pub mod manifest;
+pub mod merge;
 pub mod ref_move;
 pub mod refs;
 pub mod repository;
+pub mod touched;
 
 pub use repository::{GitError, Kind, Repository};

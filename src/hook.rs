@@ -18,7 +18,6 @@ pub mod found;
 pub mod gather;
 pub mod inbox;
 pub mod lookalikes;
-pub mod merge;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;

@@ -12,6 +12,7 @@
 //! envelopes     the envelopes that carried them, by SHA-256, with their entries
 //! tags          the commits that signed tags name
 //! vouchers      commits that an admin vouches for, with the entry that says so
+//! waiting       which receive-pack waits for a push that is about to be appended; the one thing that no entry holds
 //! ```
 
 use std::path::Path;
@@ -33,7 +34,7 @@ use crate::object::tag::{Tag, TagError};
 use crate::policy::facts::Voucher;
 
 /// Raised whenever the tables or what they hold change; an index of another version is made anew.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 const SCHEMA: &str = "
     CREATE TABLE meta (size INTEGER NOT NULL, root BLOB NOT NULL);
@@ -49,9 +50,10 @@ const SCHEMA: &str = "
                             time INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE tags (oid BLOB PRIMARY KEY, target BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE vouchers (oid BLOB PRIMARY KEY, actor TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE waiting (push INTEGER PRIMARY KEY, process TEXT NOT NULL);
 ";
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "meta",
     "commits",
     "refs",
@@ -63,6 +65,7 @@ const TABLES: [&str; 11] = [
     "envelopes",
     "tags",
     "vouchers",
+    "waiting",
 ];
 
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
@@ -212,14 +215,16 @@ impl Index {
         self.write(|write| take_in(write, log))
     }
 
-    /// Takes in the entries that came since, of which the newest is a push, and remembers which receive-pack waits for
-    /// its decision.
-    pub fn sync_push(&mut self, log: &Log<'_>, process: Option<&str>) -> Result<(), IndexError> {
+    /// Remembers which receive-pack waits for the push that is about to become the entry `push`. It must stand here
+    /// before the push stands in the ledger: whoever dies in between leaves no move of which nobody knows whose it is.
+    /// Where no such entry came, the next push takes the place, with none where its receive-pack is not known.
+    pub fn expect(&mut self, push: u64, process: Option<&str>) -> Result<(), IndexError> {
         self.unpin()?;
         self.write(|write| {
-            take_in(write, log)?;
-            let push = sql(log.size().saturating_sub(1));
-            write.execute("UPDATE open SET process = ? WHERE push = ?", params![process, push])?;
+            write.execute("DELETE FROM waiting WHERE push = ?", [sql(push)])?;
+            if let Some(process) = process {
+                write.execute("INSERT INTO waiting VALUES (?, ?)", params![sql(push), process])?;
+            }
             Ok(())
         })
     }
@@ -419,6 +424,7 @@ fn take_in(write: &Transaction<'_>, log: &Log<'_>) -> Result<(), IndexError> {
         let leaf = Leaf::parse(bytes).map_err(|source| IndexError::Leaf { index, source })?;
         apply(write, log, index, leaf)
     })?;
+    write.execute("DELETE FROM waiting WHERE push < ?", [sql(log.size())])?;
     write.execute("DELETE FROM meta", [])?;
     let head = &log.head().checkpoint;
     write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(head.size()), head.root().as_bytes()])?;
@@ -567,7 +573,9 @@ fn set_tip(write: &Transaction<'_>, name: &RefName, tip: Option<&Oid>) -> Result
 
 fn open_push(write: &Transaction<'_>, log: &Log<'_>, index: u64, push: Push) -> Result<(), IndexError> {
     let push = push.whole(|name| log.blob(name))?;
-    let mut insert = write.prepare_cached("INSERT INTO open VALUES (?, ?, ?, ?, ?, NULL)")?;
+    let mut insert = write.prepare_cached(
+        "INSERT INTO open VALUES (?1, ?2, ?3, ?4, ?5, (SELECT process FROM waiting WHERE push = ?1))",
+    )?;
     for update in &push.updates {
         insert.execute(params![
             sql(index),

@@ -9,7 +9,7 @@
 //! <repository>/mledger/
 //!   ledger.key                     private key (server)
 //!   vkey                           the public key that this copy trusts
-//!   last-checkpoint                second copy of the newest checkpoint, against restored backups
+//!   last-checkpoint                second copy of the newest checkpoint, against restored backups; `last` tells of a third
 //!   hashes                         cache of the tree's hashes, checked against the checkpoint, rebuildable
 //!   denials                        refused pushes of this minute that have no entry; the next minute records their number
 //!   lock                           held around every append
@@ -30,7 +30,9 @@ pub mod export;
 pub mod follow;
 pub mod graph;
 pub mod hashes;
+pub mod last;
 pub mod message;
+pub mod objects;
 pub mod place;
 pub mod prove;
 pub mod read;

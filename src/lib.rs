@@ -29,13 +29,13 @@
 //! | words | [`clock`], [`digest`], [`name`] | time, digests, names: parsed once, trusted below |
 //! | law | [`history`] | which commits reach which, exactly, never by commit dates |
 //! | | [`identity`] | keys, SSHSIG, what a signature must be to count |
-//! | | [`object`] | Git's commits, trees, messages, push certificates, read strictly from raw bytes |
+//! | | [`object`] | Git's commits, trees, tags, messages, push certificates, read strictly from raw bytes |
 //! | | [`tlog`] | trees, proofs, tiles, notes, checkpoints, by C2SP |
 //! | | [`model`] | the manifest: what a commit changes, by SHA-256 |
 //! | | [`policy`] | TOML to policy; `decide(policy, facts)` to decision |
 //! | | [`entry`] | leaves and statements in their canonical bytes |
 //! | | [`evidence`] | from a commit's bytes and manifest to the facts about it |
-//! | | [`consent`] | whether an admin's statement changes the policy |
+//! | | [`consent`] | whether an admin's statement counts |
 //! | ground | [`git`] | a repository as plain data; the only user of `git2` |
 //! | | [`ledger`] | store, append, read, follow, replay, verify |
 //! | | [`index`] | what the gate must know at once, in SQLite, rebuilt from the ledger |
@@ -63,8 +63,13 @@
 //! *Signed* by an actor: the commit with its trailers, the push certificate, a statement. *Derived* from leaves by
 //! anyone: which commits enter a ref, the paths they change, the move, the decision. *Asserted* by the server, and
 //! recomputable only with the repository at hand: logins, the nonce of a push certificate, the paths a merge changes by
-//! itself (`own`), touched paths that no leaf shows (`extra`), names that collide (`collision`), whether an authorised
-//! push landed, and how many denials were only counted.
+//! itself (`own`), touched paths that no leaf shows (`extra`), manifests that no trailer binds, names that collide
+//! (`collision`), whether an authorised push landed, and how many denials were only counted. `mledger verify --objects`
+//! computes manifests, `own` and `extra` again ([`ledger::objects`]).
+//!
+//! A commit that nobody enrolled has signed gets an entry in two ways only, and says so: an admin's statement vouches
+//! for it (`vouched-by`), and it is judged as that admin's; or the policy merely observes, and the push says
+//! `tolerated`.
 
 pub mod clock;
 pub mod digest;

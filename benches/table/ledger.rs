@@ -103,6 +103,7 @@ impl Maker {
         let options = server_setup::Options {
             policy: policy.clone(),
             origin: Some(Origin::parse("git.bank.example/models").unwrap()),
+            last_checkpoint: None,
             login: LoginSource::None,
             program: super::world::MLEDGER.into(),
         };

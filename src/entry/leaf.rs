@@ -7,20 +7,29 @@
 //! A leaf is read only from its canonical form: parsing, then printing, gives the same bytes or the leaf is refused.
 //! Unknown fields, duplicate keys and unknown versions are refused.
 
+mod commit;
+mod genesis;
+mod kinds;
+mod push;
+mod refs;
+mod stated;
 mod updates;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::commit::Commit;
+pub use self::genesis::{Baseline, Genesis};
+pub use self::kinds::{
+    CommitKind, DenialsKind, GenesisKind, ImportKind, LandedKind, ObservedKind, PolicyKind, PushKind, ReconcileKind,
+};
+pub use self::push::{Push, Range, Update, Verdict, parse_paths, paths_field, paths_text};
+pub use self::refs::{Landed, Observed, Settled, State, Unexplained};
+pub use self::stated::{Import, PolicyChange, Reconcile};
 pub use self::updates::MoreUpdates;
 use super::denials::Denials;
-use super::field::{BlobName, Blobs, Field};
+use super::field::{BlobName, Field};
 use crate::clock::Timestamp;
-use crate::digest::Digest;
-use crate::identity::key::KeyId;
-use crate::name::{ActorId, Oid, Origin, RefName, RepoPath};
-use crate::policy::facts::{Facts, Move, Pusher, Voucher};
-use crate::policy::reason::Reason;
 
 /// The longest leaf in bytes; tlog-tiles counts entries in 16 bits.
 pub const LEAF_BYTES_MAX: usize = 65_535;
@@ -77,330 +86,6 @@ pub enum Leaf {
     /// Denials without a leaf of their own.
     Denials(Denials),
 }
-
-/// The first leaf.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Genesis {
-    /// What was there at installation.
-    pub baseline: Baseline,
-    /// Always `genesis`.
-    pub kind: GenesisKind,
-    /// The configured source of logins, if any.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub login: Option<String>,
-    /// Format version.
-    pub mledger: u32,
-    /// The ledger's name.
-    pub origin: Origin,
-    /// The first policy's text.
-    pub policy: Field,
-    /// When.
-    pub time: Timestamp,
-    /// The ledger's public key, as a signed-note verifier key.
-    pub vkey: String,
-}
-
-/// The repository at installation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Baseline {
-    /// Every commit, parents first: lines of `<oid> <tree> [<parent> …]`.
-    pub commits: Field,
-    /// Every ref, sorted by name: lines of `<oid> <ref>`.
-    pub refs: Field,
-}
-
-/// A new policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyChange {
-    /// SHA-256 of the text.
-    pub digest: Digest,
-    /// Always `policy`.
-    pub kind: PolicyKind,
-    /// Format version.
-    pub mledger: u32,
-    /// The full text.
-    pub policy: Field,
-    /// The envelopes of the statements that signed it (`super::statement`).
-    pub statements: Vec<Field>,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// A commit that entered the ledger with a push that was let through, or by a `reconcile` entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Commit {
-    /// Whose key signed it, by the policy in force; none where no signature of an enrolled actor counts.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub actor: Option<ActorId>,
-    /// The signing key of that actor.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub key: Option<KeyId>,
-    /// Always `commit`.
-    pub kind: CommitKind,
-    /// The canonical manifest of its changes, as text.
-    pub manifest: Field,
-    /// Format version.
-    pub mledger: u32,
-    /// The raw commit object, as bytes.
-    pub object: Field,
-    /// Its name in Git.
-    pub oid: Oid,
-    /// For a merge: the paths it changes by itself. Asserted; recomputable from the repository.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub own: Option<Field>,
-    /// When it was recorded.
-    pub time: Timestamp,
-    /// The admin who vouches for it, where no actor has signed it.
-    #[serde(rename = "vouched-by", skip_serializing_if = "Option::is_none", default)]
-    pub vouched_by: Option<Voucher>,
-}
-
-/// Whether a push may land.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Yes.
-    Accepted,
-    /// No.
-    Denied,
-    /// It would have been denied, but the policy only observes.
-    Tolerated,
-}
-
-impl Verdict {
-    /// Whether the refs may move.
-    pub fn lets_through(self) -> bool {
-        self != Self::Denied
-    }
-
-    /// The word in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Denied => "denied",
-            Self::Tolerated => "tolerated",
-        }
-    }
-}
-
-/// A decision on a push.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Push {
-    /// Who pushed, where known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub actor: Option<ActorId>,
-    /// The push certificate's bytes, for an accepted signed push.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub certificate: Option<Field>,
-    /// Its commit leaves, which stand right before it.
-    pub commits: Range,
-    /// The version of the rules that decided.
-    pub decider: u32,
-    /// What was decided.
-    pub decision: Verdict,
-    /// For a denial: facts that suffice to decide it again. For an accepted push they follow from the ledger.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub facts: Option<Facts>,
-    /// Always `push`.
-    pub kind: PushKind,
-    /// Format version.
-    pub mledger: u32,
-    /// The index of the entry that holds the policy used.
-    pub policy: u64,
-    /// How the pusher is known.
-    pub pusher: Pusher,
-    /// What decided it.
-    pub reasons: Vec<Reason>,
-    /// When.
-    pub time: Timestamp,
-    /// The refs, in the client's order; for a denial the first [`Push::DENIED_UPDATES_MAX`].
-    pub updates: Vec<Update>,
-    /// The further refs, where there are too many for the leaf: [`Push::whole`] has them all.
-    #[serde(rename = "updates-more", skip_serializing_if = "Option::is_none", default)]
-    pub updates_more: Option<MoreUpdates>,
-}
-
-impl Push {
-    /// How many updates a denial names: it must stay small, whatever was pushed.
-    pub const DENIED_UPDATES_MAX: usize = 4;
-}
-
-/// Leaves `first..first + count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// How many.
-    pub count: u64,
-    /// The first's index.
-    pub first: u64,
-}
-
-/// One ref's move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Update {
-    /// Touched paths that no commit leaf shows, a line each. Asserted; recomputable from the repository.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub extra: Option<Field>,
-    /// What happens.
-    #[serde(rename = "move")]
-    pub action: Move,
-    /// The new tip.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub new: Option<Oid>,
-    /// The old tip.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub old: Option<Oid>,
-    /// The ref.
-    #[serde(rename = "ref")]
-    pub refname: RefName,
-    /// The bytes of the signed tag that the new tip is; none where it is a commit.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub tag: Option<Field>,
-}
-
-/// What became of an authorised push.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Landed {
-    /// Always `landed`.
-    pub kind: LandedKind,
-    /// Format version.
-    pub mledger: u32,
-    /// The index of the push.
-    pub push: u64,
-    /// When it was settled.
-    pub time: Timestamp,
-    /// Refs of it; where they are many, a push is settled by several leaves.
-    pub updates: Vec<Settled>,
-}
-
-impl Landed {
-    /// How many refs one leaf names, however many its push has: with the longest names they fit.
-    pub const REFS_MAX: usize = 100;
-}
-
-/// What became of one ref's move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settled {
-    /// The ref.
-    #[serde(rename = "ref")]
-    pub refname: RefName,
-    /// Whether it moved.
-    pub state: State,
-}
-
-/// Whether an authorised move happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// It did.
-    Landed,
-    /// It did not, and never will count.
-    Void,
-}
-
-/// Refs that no entry explains.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Observed {
-    /// Always `observed`.
-    pub kind: ObservedKind,
-    /// Format version.
-    pub mledger: u32,
-    /// Each such ref.
-    pub refs: Vec<Unexplained>,
-    /// When it was seen.
-    pub time: Timestamp,
-}
-
-impl Observed {
-    /// How many refs one leaf names: with the longest names they fit.
-    pub const REFS_MAX: usize = 64;
-}
-
-/// An admin's word for commits that nobody enrolled has signed. They are recorded when a push brings them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Import {
-    /// The admin, as in the statement.
-    pub actor: ActorId,
-    /// How many commits the statement lists.
-    pub count: u64,
-    /// Always `import`.
-    pub kind: ImportKind,
-    /// Format version.
-    pub mledger: u32,
-    /// The envelope of the statement (`super::statement`), with the list of commits.
-    pub statement: Field,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// An admin's word that refs are to stay where they stand, although no push put them there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reconcile {
-    /// The admin, as in the statement.
-    pub actor: ActorId,
-    /// The leaves of commits that become known by it, which stand right before it.
-    pub commits: Range,
-    /// Always `reconcile`.
-    pub kind: ReconcileKind,
-    /// Format version.
-    pub mledger: u32,
-    /// The envelope of the statement (`super::statement`).
-    pub statement: Field,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// One ref that stands where no entry put it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unexplained {
-    /// Where the ledger put it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub expected: Option<Oid>,
-    /// The ref.
-    #[serde(rename = "ref")]
-    pub refname: RefName,
-    /// Where it stands.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub tip: Option<Oid>,
-}
-
-/// Declares the one-valued types that write a leaf's kind.
-macro_rules! kinds {
-    ($($name:ident = $text:literal),+) => {$(
-        #[doc = concat!("The word `", $text, "`.")]
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $name {
-            #[doc = concat!("The word `", $text, "`.")]
-            #[default]
-            #[serde(rename = $text)]
-            Is,
-        }
-    )+};
-}
-
-kinds!(
-    GenesisKind = "genesis",
-    PolicyKind = "policy",
-    CommitKind = "commit",
-    PushKind = "push",
-    LandedKind = "landed",
-    ObservedKind = "observed",
-    ImportKind = "import",
-    ReconcileKind = "reconcile",
-    DenialsKind = "denials"
-);
 
 impl Leaf {
     /// Parses a leaf's canonical bytes.
@@ -521,19 +206,4 @@ fn has_long_number(bytes: &[u8]) -> bool {
         digits = if !quoted && byte.is_ascii_digit() { digits + 1 } else { 0 };
         digits > NUMBER_DIGITS_MAX
     })
-}
-
-/// Paths as the text of a field, a line each.
-pub fn paths_text(paths: &[RepoPath]) -> String {
-    paths.iter().flat_map(|path| [path.to_string(), "\n".to_owned()]).collect()
-}
-
-/// Parses [`paths_text`]; `None` where a line is no path.
-pub fn parse_paths(text: &str) -> Option<Vec<RepoPath>> {
-    text.lines().map(|line| RepoPath::parse(line).ok()).collect()
-}
-
-/// Stores paths as a field, in place if they take at most so many bytes; nothing for none.
-pub fn paths_field(inline_bytes_max: usize, paths: &[RepoPath], blobs: &mut Blobs) -> Option<Field> {
-    (!paths.is_empty()).then(|| Field::text_within(inline_bytes_max, &paths_text(paths), blobs))
 }

@@ -14,6 +14,7 @@ use crate::name::Oid;
 use crate::object::changes::{self, Change, CompareError};
 use crate::object::collision::{self, Collision};
 use crate::object::tree::{self, Mode};
+use crate::policy::Policy;
 
 /// The empty tree, which Git knows without storing it.
 pub const EMPTY_TREE: Oid = Oid::from_bytes([
@@ -59,6 +60,17 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What they may cost under a policy.
+    pub fn of(policy: &Policy) -> Self {
+        let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
+        Self { changes_max, ..Self::default() }
+    }
+}
+
+/// How many blobs are remembered from one use of a [`Cache`] to the next: 100 MB of memory.
+const CONTENTS_MAX: usize = 1_000_000;
+
 /// Why a manifest cannot be computed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +111,14 @@ impl Cache {
         let raw = read.read_limited(oid, Kind::Tree, tree::RAW_BYTES_MAX as u64)?;
         self.trees_bytes = self.trees_bytes.saturating_add(raw.len());
         Ok(raw)
+    }
+
+    /// Forgets what was spent, and keeps what is known of blobs.
+    pub fn renew(&mut self) {
+        (self.changes, self.files_bytes, self.trees_bytes) = (0, 0, 0);
+        if self.contents.len() > CONTENTS_MAX {
+            self.contents.clear();
+        }
     }
 }
 

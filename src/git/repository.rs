@@ -12,6 +12,9 @@ use super::ref_move;
 use super::refs::{self, Target};
 use crate::name::{Oid, RefName};
 
+/// The word for a history that is cut.
+pub const SHALLOW: &str = "a shallow boundary";
+
 /// What Git refused or could not do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -418,7 +421,7 @@ impl Repository {
     /// Whether the repository shares objects with others or hides part of its history: files that change what Git
     /// shows without changing any object.
     pub fn oddities(&self) -> Vec<&'static str> {
-        [("info/grafts", "grafts"), ("shallow", "a shallow boundary"), ("objects/info/alternates", "alternates")]
+        [("info/grafts", "grafts"), ("shallow", SHALLOW), ("objects/info/alternates", "alternates")]
             .into_iter()
             .filter(|(file, _)| self.git_dir().join(file).exists())
             .map(|(_, word)| word)
@@ -429,6 +432,12 @@ impl Repository {
     /// out. A linked work tree has files elsewhere, too.
     fn has_no_file(&self, name: &RefName) -> bool {
         self.own_dir() == self.git_dir() && !refs::has_file(self.git_dir(), name)
+    }
+
+    /// The commits behind which the history is cut; none if the file that lists them cannot be read.
+    pub fn shallow_commits(&self) -> Option<Vec<Oid>> {
+        let text = std::fs::read_to_string(self.git_dir().join("shallow")).ok()?;
+        text.lines().map(|line| Oid::parse(line).ok()).collect()
     }
 
     fn odb(&self) -> Result<git2::Odb<'_>, GitError> {

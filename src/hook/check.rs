@@ -143,6 +143,7 @@ pub fn stand_in(
     let options = server_setup::Options {
         policy: policy.to_owned(),
         origin: Some(origin),
+        last_checkpoint: None,
         login: LoginSource::None,
         program: std::path::PathBuf::new(),
     };

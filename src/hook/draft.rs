@@ -14,15 +14,13 @@ use crate::ledger::append::Batch;
 use crate::name::{ActorId, Oid, RefName};
 use crate::policy::Policy;
 use crate::policy::decide::{DECIDER, decide_in_full};
+use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, Pusher, Voucher};
 use crate::policy::reason::{Code, Decision, Reason};
 use crate::policy::sufficient::sufficient;
 
 /// The longest leaf of a denial, in bytes, whatever a stranger pushes: it is the only thing that he can have written.
 pub const DENIAL_BYTES_MAX: usize = 2048;
-
-/// Stands in the facts of a denial for a ref whose name is too long to be told three times.
-const UNNAMED: &str = "refs/too-long";
 
 /// How much of the reason why a pusher is refused stands in a leaf that is short of room, in characters of up to six
 /// bytes of JSON.
@@ -36,13 +34,21 @@ const TOLERATED_REASONS_BYTES_MAX: usize = INLINE_BYTES_MAX;
 pub struct Draft {
     /// What will be appended.
     pub batch: Batch,
+    clock: Option<Timestamp>,
     first: u64,
 }
 
 impl Draft {
     /// Begins at entry `first` with leaves that come before the decision.
     pub fn new(first: u64, leaves: Vec<Leaf>) -> Self {
-        Self { batch: Batch { leaves, ..Batch::default() }, first }
+        Self { batch: Batch { leaves, ..Batch::default() }, clock: None, first }
+    }
+
+    /// Flags a decision at `time` where the clock says that it is `now`, well before it. No reason to deny: whose
+    /// fault it is cannot be known here.
+    pub fn flag_clock(&mut self, now: Timestamp, time: Timestamp) {
+        let behind = time.millis().saturating_sub(now.millis());
+        self.clock = (behind > Push::CLOCK_SLACK_MS).then_some(now);
     }
 
     /// Adds refs that stand where no entry put them.
@@ -73,12 +79,15 @@ impl Draft {
         } else {
             (Verdict::Tolerated, within(&decision.reasons, TOLERATED_REASONS_BYTES_MAX))
         };
+        // One that does not count proves nothing.
+        let certificate = certificate.filter(|_| matches!(facts.pusher, facts::Pusher::Certificate { .. }));
         // The updates of a push share the room of one field.
         let inline_bytes_max = INLINE_BYTES_MAX / facts.updates.len().max(1);
         let blobs = &mut self.batch.blobs;
         let push = Push {
             actor: decision.pusher.clone(),
             certificate: certificate.map(|bytes| Field::bytes(bytes, blobs)),
+            clock: self.clock,
             commits,
             decider: DECIDER,
             decision: verdict,
@@ -129,6 +138,7 @@ impl Draft {
 
     /// Adds a denied push, with one reason and the facts that suffice for it, in at most [`DENIAL_BYTES_MAX`].
     pub fn deny(&mut self, policy: &Policy, facts: &Facts, decision: &Decision, policy_entry: u64) {
+        let decision = &refusing(policy, decision);
         let whole = || decision.reasons.first().map(|reason| (reason.clone(), facts.clone()));
         let Some((reason, kept)) = sufficient(policy, facts, decision).or_else(whole) else { return };
         let first = self.first + self.batch.leaves.len() as u64;
@@ -137,6 +147,7 @@ impl Draft {
             Leaf::Push(Box::new(Push {
                 actor: decision.pusher.clone(),
                 certificate: None,
+                clock: self.clock,
                 commits: Range { count: 0, first },
                 decider: DECIDER,
                 decision: Verdict::Denied,
@@ -170,7 +181,7 @@ fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> 
         entering: Vec::new(),
         extra: Vec::new(),
         problem: Some(format!("{}, about names too long to record", reason.code)),
-        refname: if with_ref { update.refname.clone() } else { RefName::parse(UNNAMED).ok()? },
+        refname: if with_ref { update.refname.clone() } else { RefName::parse(Push::UNNAMED_REF).ok()? },
         scopes: BTreeMap::new(),
         tag: None,
         ..update.clone()
@@ -182,6 +193,16 @@ fn in_brief(policy: &Policy, facts: &Facts, reason: &Reason, with_ref: bool) -> 
     let kept = Facts { commits: BTreeMap::new(), pusher, time: facts.time, totals: None, updates: vec![update] };
     let mut reasons = decide_in_full(policy, &kept).reasons.into_iter();
     Some((reasons.find(|reason| reason.code == Code::UpdateProblem)?, kept))
+}
+
+/// The decision with only the reasons that refuse: under a policy that observes, most of them would not have.
+fn refusing(policy: &Policy, decision: &Decision) -> Decision {
+    let mut refusing = decision.clone();
+    let refuses = |reason: &Reason| !reason.code.is_tolerable();
+    if policy.mode() == Mode::Observe && decision.reasons.iter().any(refuses) {
+        refusing.reasons.retain(refuses);
+    }
+    refusing
 }
 
 /// The commits that get a leaf, parents first: unknown ones and those of the baseline that enter a ref now.

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::found::{Found, Read, look};
 use super::lookalikes::Lookalikes;
-use super::merge;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
 use crate::evidence;
-use crate::git::manifest::{self, EMPTY_TREE, ManifestError};
-use crate::git::{GitError, Kind, Repository};
+use crate::git::manifest::{self, ManifestError};
+use crate::git::{GitError, Kind, Repository, merge, touched};
 use crate::history::{self, Graph, Node, Reach};
 use crate::index::{Index, IndexError, Tip};
 use crate::ledger::read::{Log, ReadError};
@@ -89,6 +88,11 @@ pub enum GatherError {
     /// An object whose bytes are not those that its name stands for.
     #[error("commit {0} is damaged in the repository")]
     Renamed(Oid),
+    /// A commit that nobody has pushed.
+    #[error(
+        "commit {0} is missing: it is not in the repository, and was not pushed; in a shallow clone run `git fetch --unshallow` first"
+    )]
+    Hole(Oid),
     /// A commit whose ancestors are not all there.
     #[error("commit {0} is reachable but neither pushed nor known to the ledger")]
     Unknown(Oid),
@@ -196,12 +200,6 @@ pub fn changed_since(index: &Index, found: &BTreeMap<Oid, Found>) -> Result<Vec<
     Ok(changed)
 }
 
-/// What manifests may cost under a policy.
-fn manifest_limits(policy: &Policy) -> manifest::Limits {
-    let changes_max = usize::try_from(policy.limits().changes_per_commit).unwrap_or(usize::MAX);
-    manifest::Limits { changes_max, ..manifest::Limits::default() }
-}
-
 struct Gatherer<'a> {
     sources: &'a Sources<'a>,
     /// Commits that the ledger does not know, with the graph around them.
@@ -235,7 +233,7 @@ impl<'a> Gatherer<'a> {
             found: Gathered { commits, ..Gathered::default() },
             cache: manifest::Cache::default(),
             commits_bytes: 0,
-            limits: manifest_limits(sources.policy),
+            limits: manifest::Limits::of(sources.policy),
         }
     }
 
@@ -458,16 +456,8 @@ impl<'a> Gatherer<'a> {
 
     /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
     fn extra(&mut self, update: &mut Update, leaving: &[Oid], old: Oid, new: Option<Oid>) -> Result<(), GatherError> {
-        let new_tree = new.map_or(Ok(EMPTY_TREE), |new| self.tree(&new))?;
-        let old_tree = self.tree(&old)?;
-        let mut paths: BTreeSet<RepoPath> = self.compare(Some(&old_tree), &new_tree)?.collect();
-        for oid in leaving {
-            let first = merge::parents_of(self.sources.pushed, oid)?.into_iter().next();
-            let before = first.map(|parent| self.tree(&parent)).transpose()?;
-            let after = self.tree(oid)?;
-            // Enough to show what leaves with it: a merge's other parents leave with their own paths or stay.
-            paths.extend(self.compare(before.as_ref(), &after)?);
-        }
+        let pushed = self.sources.pushed;
+        let mut paths = touched::between(pushed, leaving, &old, new.as_ref(), &mut |old, new| self.compare(old, new))?;
         for oid in &update.entering {
             for path in
                 self.found.commits.get(oid).map(|found| found.evidence.facts.paths.as_slice()).unwrap_or_default()
@@ -483,15 +473,15 @@ impl<'a> Gatherer<'a> {
         if let Some(tree) = self.trees.borrow().get(commit) {
             return Ok(*tree);
         }
-        let tree = merge::tree_of(self.sources.pushed, commit).ok_or(GitError::Kind(*commit, "well-formed commit"))?;
+        let tree = merge::tree_at(self.sources.pushed, commit)?;
         self.trees.borrow_mut().insert(*commit, tree);
         Ok(tree)
     }
 
     /// The paths that differ, within what the push may cost in all.
-    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<impl Iterator<Item = RepoPath> + use<>, GatherError> {
+    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<BTreeSet<RepoPath>, GatherError> {
         let changes = manifest::compare(self.sources.pushed, old, new, &mut self.cache, &self.limits)?;
-        Ok(changes.into_iter().map(|change| change.path))
+        Ok(changes.into_iter().map(|change| change.path).collect())
     }
 
     /// The commits reachable from `tip` that the ledger does not know, and the known ones where the walk ended.
@@ -528,7 +518,10 @@ impl<'a> Gatherer<'a> {
 
     fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
         self.limits.check_time()?;
-        let parents = merge::parents_of(self.sources.pushed, oid)?;
+        let parents = merge::parents_of(self.sources.pushed, oid).map_err(|error| match error {
+            GitError::Missing(missing) => GatherError::Hole(missing),
+            other => other.into(),
+        })?;
         if parents.len() > PARENTS_MAX {
             return Err(GatherError::Parents(*oid));
         }
@@ -622,14 +615,8 @@ impl<'a> Gatherer<'a> {
     }
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {
-        let changed: Vec<BTreeSet<RepoPath>> = manifest
-            .parents()
-            .iter()
-            .map(|parent| parent.lines.iter().map(|line| line.path.clone()).collect())
-            .collect();
-        let trees = merge::base_trees(self, self.sources.pushed, parents)?;
-        let mut compare = |old: Option<&Oid>, new: &Oid| self.compare(old, new).ok().map(Iterator::collect);
-        Ok(merge::own_paths(parents, trees, &changed, &mut compare))
+        let bases = merge::base_trees(self, self.sources.pushed, parents)?;
+        Ok(merge::own_paths(parents, bases, manifest, &mut |old, new| self.compare(old, new).ok()))
     }
 }
 

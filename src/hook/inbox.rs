@@ -59,7 +59,7 @@ pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Time
     {
         return Ok(Answer { policy: Some(Box::new(policy)), ..answer });
     }
-    let mut settlement = settle::settle(gate.repository(), &index, locked.time(now), now)?;
+    let mut settlement = settle::settle(gate.repository(), &index, locked.time(now), now, None)?;
     let mut tally = gate.tally(&log);
     let due = tally.due(locked.size(), settlement.time).map_err(AppendError::from)?;
     settlement.leaves.splice(0..0, due);

@@ -83,6 +83,9 @@ pub enum GateError {
     /// A root of the ledger.
     #[error("the ledger's hashes cannot be read")]
     Tree(#[from] TreeError<ReadError>),
+    /// The receive-pack that asked is gone.
+    #[error("Git ended before the gate had decided, so nothing was recorded")]
+    Alone,
     /// The policy in force does not parse, so nothing can be decided by it.
     #[error("the policy in force cannot be read")]
     Policy,
@@ -151,6 +154,7 @@ impl Gate {
     /// Opens the repository at `path` and its ledger key.
     pub fn open(path: &Path) -> Result<Self, GateError> {
         let main = Repository::open(path)?;
+        server_setup::check_stands(&main)?;
         let place = Place::in_repository(main.git_dir());
         let signer = server_setup::read_signer(&place)?;
         Ok(Self { main, place, signer })
@@ -244,6 +248,7 @@ pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Resu
 }
 
 fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
+    let waiting = settle::receive_pack();
     let (commands, mut problems) = parse_commands(input)?;
     if let Some(namespace) = environment.get("GIT_NAMESPACE") {
         // Git moves other refs then than those that it names.
@@ -263,11 +268,11 @@ fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer,
         view.index.sync(&view.log)?;
     }
     let now = Timestamp::now();
-    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now)?;
+    let settlement = settle::settle(&gate.main, &view.index, locked.time(now), now, None)?;
     if view.is_stale(moved, &settlement)? {
         view.gather_again(&pushed, &settlement);
     }
-    conclude(gate, &mut locked, view, settlement, problems)
+    conclude(gate, &mut locked, view, settlement, problems, waiting.as_deref())
 }
 
 /// What was read without the lock.
@@ -360,9 +365,10 @@ pub fn policy_in_force(log: &Log<'_>, index: &Index) -> Result<(Policy, u64), Ga
 fn conclude(
     gate: &Gate,
     locked: &mut Locked<'_>,
-    view: View<'_>,
+    mut view: View<'_>,
     settlement: Settlement,
     problems: Vec<String>,
+    waiting: Option<&str>,
 ) -> Result<Answer, GateError> {
     let time = settlement.time;
     let (mut gathered, totals, complete) = match view.gathered {
@@ -390,6 +396,7 @@ fn conclude(
     leaves.extend(settlement.leaves);
     let before = |leaves: Vec<Leaf>| {
         let mut draft = Draft::new(locked.size(), leaves);
+        draft.flag_clock(Timestamp::now(), time);
         draft.observe(&unexplained, time);
         draft
     };
@@ -411,6 +418,12 @@ fn conclude(
     if !passes && !is_counted {
         draft.deny(&view.policy, &facts, &decision, view.policy_entry);
     }
+    if passes {
+        if waiting.is_some_and(settle::is_gone) {
+            return Err(GateError::Alone);
+        }
+        view.index.expect(locked.size() + draft.batch.leaves.len() as u64 - 1, waiting)?;
+    }
     let checkpoint = locked.append(&draft.batch)?;
     let entry = (!is_counted).then(|| checkpoint.size() - 1);
     match (passes, is_counted) {
@@ -421,9 +434,7 @@ fn conclude(
     // What the ledger holds is decided, whether or not the next denial finds room.
     let _ = tally.save();
     if passes {
-        let log = gate.log()?;
-        let mut index = view.index;
-        index.sync_push(&log, settle::receive_pack().as_deref())?;
+        view.index.sync(&gate.log()?)?;
     }
     Ok(Answer {
         accepted: passes,

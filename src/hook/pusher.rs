@@ -8,6 +8,7 @@ mod ssh_user_auth;
 pub use self::environment::Environment;
 pub use self::source::LoginSource;
 
+use crate::clock::Timestamp;
 use crate::git::{Kind, Repository};
 use crate::identity::key::KeyId;
 use crate::identity::sshsig::{self, NAMESPACE_GIT};
@@ -20,6 +21,11 @@ use crate::policy::facts::Pusher;
 /// push within one second carries the same certificate, also after it was accepted and did not land.
 pub(super) const USED: &str =
     "this push certificate was used before; if your push was accepted and did not land, push again a second later";
+
+/// How old the nonce of a push certificate may be, in milliseconds: a day, longer than any push takes. Git's own word on
+/// the nonce comes through the environment, as the certificate does: whoever chooses that could give a certificate that
+/// was made long ago, or for another repository, and say that its nonce is good.
+const NONCE_AGE_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Who pushes, with the certificate's bytes where one was sent.
 pub fn identify(
@@ -36,7 +42,7 @@ pub fn identify(
         let Some(bytes) = bytes else {
             return Ok((Pusher::Refused { why: "the push certificate cannot be read".to_owned() }, None));
         };
-        let pusher = match check(&bytes, environment, commands) {
+        let pusher = match check(&bytes, environment, commands, Timestamp::now()) {
             Ok(_) if index.certificate_used(&certificate::single_use_digest(&bytes))? => {
                 Pusher::Refused { why: USED.to_owned() }
             }
@@ -49,15 +55,48 @@ pub fn identify(
 }
 
 /// Checks a certificate on our own; Git's `GIT_PUSH_CERT_STATUS` also says "good" for keys that nobody enrolled.
-fn check(bytes: &[u8], environment: &Environment, commands: &[Command]) -> Result<KeyId, String> {
+fn check(bytes: &[u8], environment: &Environment, commands: &[Command], now: Timestamp) -> Result<KeyId, String> {
     let parsed = Certificate::parse(bytes).map_err(|error| format!("the push certificate is malformed: {error}"))?;
     let key = sshsig::verify(parsed.signature.as_bytes(), NAMESPACE_GIT, certificate::signed_payload(bytes))
         .map_err(|error| format!("the push certificate's signature does not count: {error}"))?;
     if environment.get("GIT_PUSH_CERT_NONCE_STATUS") != Some("OK") {
         return Err("the push certificate's nonce is not the one that this server just gave".to_owned());
     }
+    if !parsed.nonce.as_deref().is_some_and(|nonce| is_of_today(nonce, now)) {
+        return Err("the push certificate's nonce is not one of the last 24 hours; push again".to_owned());
+    }
     if parsed.commands != commands {
         return Err("the push certificate names other refs or commits than this push".to_owned());
     }
     Ok(key.id().clone())
+}
+
+/// Whether a nonce begins with a time, in seconds, that is near: Git writes the time of the server there, which this is.
+fn is_of_today(nonce: &str, now: Timestamp) -> bool {
+    let stamp = nonce.split_once('-').and_then(|(stamp, _)| stamp.parse::<i64>().ok());
+    let at = stamp.and_then(|seconds| seconds.checked_mul(1000));
+    at.is_some_and(|at| now.millis().abs_diff(at) <= NONCE_AGE_MAX_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_counts_for_a_day() {
+        let now = Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap();
+        let seconds = now.millis() / 1000;
+        for (nonce, counts) in [
+            (format!("{seconds}-f43248761a710d65"), true),
+            (format!("{}-f4", seconds - 86_400), true),
+            (format!("{}-f4", seconds - 86_401), false),
+            (format!("{}-f4", seconds + 86_401), false),
+            (seconds.to_string(), false),
+            (format!("{}-f4", i64::MAX), false),
+            (format!("-{seconds}-f4"), false),
+            ("y".to_owned(), false),
+        ] {
+            assert_eq!(is_of_today(&nonce, now), counts, "{nonce}");
+        }
+    }
 }

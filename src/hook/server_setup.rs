@@ -11,6 +11,7 @@ use crate::git::{GitError, Repository, command};
 use crate::identity::ed25519::SecretKey;
 use crate::identity::file::{self, FileError};
 use crate::ledger::append::{AppendError, Batch, Locked, Signer};
+use crate::ledger::last::{self, LastCheckpoint};
 use crate::ledger::place::{Place, PlaceError};
 use crate::ledger::read::{Log, ReadError};
 use crate::name::{NameError, Origin, RefName};
@@ -83,9 +84,15 @@ pub enum SetupError {
         /// Why not.
         source: NameError,
     },
+    /// Hooks without a ledger: the set-up is under way, or was interrupted.
+    #[error("the gate is being set up, and no push is accepted before it stands")]
+    Unfinished,
     /// The private key is not there.
     #[error("the ledger's key `{0}` is missing; without it nothing can be appended")]
     NoKey(PathBuf),
+    /// The public key beside it is not there.
+    #[error("the ledger's public key `{0}` is missing; without it nobody can tell whose the ledger is")]
+    NoVkey(PathBuf),
     /// The private key cannot be read.
     #[error("the ledger's key `{path}` cannot be read")]
     Key {
@@ -111,6 +118,8 @@ pub struct Options {
     pub policy: String,
     /// The ledger's name; none: of host and folder.
     pub origin: Option<Origin>,
+    /// Where another copy of the newest checkpoint is kept, from the root; none: as it is configured.
+    pub last_checkpoint: Option<PathBuf>,
     /// Where logins come from.
     pub login: LoginSource,
     /// The program that the hooks run.
@@ -142,6 +151,7 @@ pub fn check(repository: &Repository) -> Result<(), SetupError> {
         return Err(SetupError::NotBare(repository.git_dir().to_owned()));
     }
     if let Err(ReadError::NoLedger) = Log::open(repository, None) {
+        check_gone(repository)?;
         if let Some(oddity) = repository.oddities().into_iter().find(|oddity| *oddity != "alternates") {
             return Err(SetupError::Partial(oddity));
         }
@@ -153,7 +163,32 @@ pub fn check(repository: &Repository) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// A ledger that was here is never begun anew: whoever saw it would see a fork.
+fn check_gone(repository: &Repository) -> Result<(), SetupError> {
+    let place = Place::in_repository(repository.git_dir());
+    let last = LastCheckpoint::of(repository, &place)?;
+    if !last.exists() {
+        return Ok(());
+    }
+    match last.newest(&read_signer(&place)?.vkey())? {
+        Some(checkpoint) => Err(AppendError::Gone { signed: checkpoint.size() }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is a ledger to open; else why not.
+pub(super) fn check_stands(repository: &Repository) -> Result<(), SetupError> {
+    if repository.tip(&crate::ledger::log_ref()?)?.is_some() {
+        return Ok(());
+    }
+    check_gone(repository)?;
+    Err(SetupError::Unfinished)
+}
+
 /// Sets up the bare repository at `path`.
+///
+/// The hooks come first: what is pushed from then on waits for the ledger, and the baseline is read after that. A push
+/// that Git had asked no hook about before is in the baseline, or is found as moved behind the gate.
 pub fn set_up(path: &Path, options: &Options, now: Timestamp) -> Result<Report, SetupError> {
     let repository = Repository::open(path)?;
     check(&repository)?;
@@ -164,16 +199,23 @@ pub fn set_up(path: &Path, options: &Options, now: Timestamp) -> Result<Report, 
         Err(ReadError::NoLedger) => None,
         Err(error) => return Err(error.into()),
     };
-    let baseline = match existing {
-        Some(_) => None,
-        None => Some(begin(&repository, &place, options, now)?),
+    let chained = install::install_server(&repository, &options.program)?;
+    let login = match existing {
+        Some(_) => login_of(&repository)?,
+        None => options.login.word().to_owned(),
     };
+    let begin = || match existing {
+        Some(_) => Ok(None),
+        None => begin(&repository, &place, options, now).map(Some),
+    };
+    let begun = configure(&repository, options, &login).and_then(|()| begin());
+    if begun.is_err() && matches!(Log::open(&repository, None), Err(ReadError::NoLedger)) {
+        // Without a ledger they would deny for ever.
+        install::undo(&install::folder(&repository)?, &install::SERVER)?;
+    }
+    let baseline = begun?;
     let signer = read_signer(&place)?;
-    let installed = install::install(&install::folder(&repository)?, &install::SERVER, &options.program)?;
-    let chained = installed.iter().filter(|(_, done)| *done == install::Done::Chained);
-    let chained = chained.map(|(name, _)| (*name).to_owned()).collect();
-    let login = login_of(&repository)?;
-    configure(&repository, options, &login)?;
+    LastCheckpoint::of(&repository, &place)?.spread()?;
     Ok(Report {
         existed: existing.is_some(),
         login,
@@ -192,14 +234,15 @@ pub(super) fn begin(
     options: &Options,
     now: Timestamp,
 ) -> Result<(u64, u64), SetupError> {
-    let refs = baseline_refs(repository)?;
-    let history = repository.history()?;
     let origin = match &options.origin {
         Some(origin) => origin.clone(),
         None => default_origin(repository.git_dir())?,
     };
     place.create()?;
     let signer = make_signer(place, origin)?;
+    let mut locked = Locked::create(repository, place, &signer)?;
+    let refs = baseline_refs(repository)?;
+    let history = repository.history()?;
     let mut batch = Batch { policy: Some(options.policy.clone()), ..Batch::default() };
     let commits: String = history
         .iter()
@@ -221,7 +264,7 @@ pub(super) fn begin(
         vkey: signer.vkey().to_string(),
     };
     batch.leaves.push(Leaf::Genesis(Box::new(genesis)));
-    Locked::create(repository, place, &signer)?.append(&batch)?;
+    locked.append(&batch)?;
     Ok((history.len() as u64, refs.len() as u64))
 }
 
@@ -265,7 +308,7 @@ fn make_signer(place: &Place, origin: Origin) -> Result<Signer, SetupError> {
 /// Reads the ledger's key and name.
 pub fn read_signer(place: &Place) -> Result<Signer, SetupError> {
     let path = place.file(KEY_FILE);
-    let vkey = read_vkey(place)?.ok_or_else(|| SetupError::NoKey(place.file(VKEY_FILE)))?;
+    let vkey = read_vkey(place)?.ok_or_else(|| SetupError::NoVkey(place.file(VKEY_FILE)))?;
     let text = place.read(KEY_FILE)?.ok_or_else(|| SetupError::NoKey(path.clone()))?;
     let signer = Signer { origin: Origin::parse(vkey.name().as_str())?, key: parse_key(place, &text)? };
     if signer.vkey() == vkey { Ok(signer) } else { Err(SetupError::OtherKey(path, vkey.to_string())) }
@@ -295,6 +338,9 @@ fn login_of(repository: &Repository) -> Result<String, SetupError> {
 fn configure(repository: &Repository, options: &Options, login: &str) -> Result<(), SetupError> {
     let dir = repository.git_dir();
     let program = options.program.display().to_string();
+    if let Some(path) = &options.last_checkpoint {
+        command::set_config(dir, last::CONFIG, &path.display().to_string())?;
+    }
     for (key, value) in [
         ("receive.fsckObjects", "true"),
         ("receive.shallowUpdate", "false"),

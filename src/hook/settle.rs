@@ -2,7 +2,7 @@
 //! stop Git from moving the ref.
 //!
 //! A move counts as landed once its ref stands at the new tip. It is void once the receive-pack that waited for it is
-//! gone and the ref does not stand there; while that process lives, the move may still happen.
+//! done and the ref does not stand there; while that process lives and has moves to make, this one may still happen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,8 @@ use crate::index::{Index, IndexError, OpenMove};
 use crate::name::{Oid, RefName};
 
 /// How long a move stays open when nobody knows which process waits for it, in milliseconds: longer than Git takes
-/// to move refs after its hook, shorter than anybody waits for a ledger to tell.
+/// to move refs after its hook, shorter than anybody waits for a ledger to tell. So it is where a daemon runs the hooks
+/// for receive-pack, without `/proc`, and where the index was lost in between.
 const UNKNOWN_PROCESS_MS: i64 = 10 * 60 * 1000;
 
 /// How far up a receive-pack is looked for.
@@ -46,12 +47,14 @@ pub struct Settlement {
     pub waiting: BTreeSet<RefName>,
 }
 
-/// Looks at every open move; `time` is that of the leaves, `now` the clock's.
+/// Looks at every open move; `time` is that of the leaves, `now` the clock's. Of the receive-pack `done` it is known
+/// that it moves no more refs.
 pub fn settle(
     repository: &Repository,
     index: &Index,
     time: Timestamp,
     now: Timestamp,
+    done: Option<&str>,
 ) -> Result<Settlement, SettleError> {
     let mut settlement = Settlement {
         time,
@@ -62,10 +65,10 @@ pub fn settle(
     };
     let mut by_push: BTreeMap<u64, Vec<Settled>> = BTreeMap::new();
     // Newest first: where a push was killed and made again, it is the second that landed.
-    // Gone is asked before any ref is read: a process that ends in between has moved the ref by then, or never will.
+    // Done is asked before any ref is read: a process that ends in between has moved the ref by then, or never will.
     let open: Vec<(bool, OpenMove)> =
-        index.open_moves()?.into_iter().rev().map(|open| (is_gone(&open, now), open)).collect();
-    for (gone, open) in open {
+        index.open_moves()?.into_iter().rev().map(|open| (is_done(&open, now, done), open)).collect();
+    for (done, open) in open {
         let stands = match settlement.stands.get(&open.refname) {
             Some(tip) => *tip,
             None => repository.tip(&open.refname)?,
@@ -78,7 +81,7 @@ pub fn settle(
         let state = if stands == open.new && ledger == open.old {
             settlement.tips.insert(open.refname.clone(), open.new);
             State::Landed
-        } else if gone {
+        } else if done {
             State::Void
         } else {
             settlement.waiting.insert(open.refname);
@@ -95,11 +98,16 @@ pub fn settle(
     Ok(settlement)
 }
 
-fn is_gone(open: &OpenMove, now: Timestamp) -> bool {
+fn is_done(open: &OpenMove, now: Timestamp, done: Option<&str>) -> bool {
     match &open.process {
-        Some(process) => process_of(process.split(':').next().unwrap_or_default()).as_ref() != Some(process),
+        Some(process) => done == Some(process) || is_gone(process),
         None => now.millis().saturating_sub(open.time_ms) > UNKNOWN_PROCESS_MS,
     }
+}
+
+/// Whether a process, as [`receive_pack`] names it, has ended.
+pub fn is_gone(process: &str) -> bool {
+    process_of(process.split(':').next().unwrap_or_default()).as_deref() != Some(process)
 }
 
 /// The receive-pack that runs this hook, as `pid:start`; the start time tells it from a later process of that number.
@@ -155,10 +163,12 @@ mod tests {
             time_ms: 0,
             process: Some(process.to_owned()),
         };
-        assert!(!is_gone(&open(&process), now));
-        assert!(is_gone(&open(&format!("{}:1", child.id())), now));
+        assert!(!is_done(&open(&process), now, None));
+        assert!(!is_done(&open(&process), now, Some("1:1")));
+        assert!(is_done(&open(&process), now, Some(&process)));
+        assert!(is_done(&open(&format!("{}:1", child.id())), now, None));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(is_gone(&open(&process), now));
+        assert!(is_done(&open(&process), now, None));
     }
 }

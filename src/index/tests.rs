@@ -42,6 +42,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
     Leaf::Push(Box::new(Push {
         actor: None,
         certificate: None,
+        clock: None,
         commits: Range { count: 0, first: 0 },
         decider: 1,
         decision: Verdict::Accepted,
@@ -129,9 +130,14 @@ fn it_says_what_the_ledger_says() {
     assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)));
     assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(1), commit: Some((1, oid(1))) }]);
 
+    let mut index = index;
+    // Another push of that number never came.
+    index.expect(1, Some("41:6")).unwrap();
+    index.expect(1, None).unwrap();
+    index.expect(1, Some("42:7")).unwrap();
     server.append(vec![push(Some(1), 3)]);
+    // Whoever takes the entry in knows who waits for it, were it after the death of him who appended it.
     let mut index = server.index(&server.log());
-    index.sync_push(&server.log(), Some("42:7")).unwrap();
     let open = index.open_moves().unwrap();
     let [open] = open.as_slice() else { panic!("{open:?}") };
     assert_eq!((open.push, open.new, open.process.as_deref()), (1, Some(oid(3)), Some("42:7")));

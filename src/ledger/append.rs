@@ -1,8 +1,10 @@
 //! Appending: the one way in which a ledger grows. The steps stand in [`super`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::hashes::{CacheError, HashCache};
+use super::last::LastCheckpoint;
 use super::message::{LEAVES_BYTES_MAX, Message};
 use super::place::{Lock, Place, PlaceError};
 use super::read::{Head, Log, ReadError, TILE_WIDTH, blob_path, entries_path, own_leaves, tail_path};
@@ -20,9 +22,6 @@ use crate::tlog::hashes::{Hashes, MemoryHashes};
 use crate::tlog::key::{KeyKind, VerifierKey};
 use crate::tlog::tile::{self, TileError, TileKind, TilePath, WIDTH_MAX};
 use crate::tlog::tree;
-
-/// The second copy of the newest checkpoint.
-pub const LAST_CHECKPOINT: &str = "last-checkpoint";
 
 /// How often an append that finds the ref locked tries again, and how long it waits in between: a `git pack-refs`
 /// holds the lock for milliseconds; a lock that outlives this was left by a killed process.
@@ -67,20 +66,32 @@ pub enum AppendError {
     SetBack {
         /// What the ref holds.
         found: u64,
-        /// What `last-checkpoint` holds.
+        /// What the second copy holds.
         signed: u64,
     },
     /// The ledger does not extend a checkpoint that it has signed.
     #[error("the ledger does not extend the checkpoint of {signed} entries that it has signed: it was replaced")]
     Forked {
-        /// What `last-checkpoint` holds.
+        /// What the second copy holds.
         signed: u64,
     },
-    /// The second copy is gone.
-    #[error(
-        "`{LAST_CHECKPOINT}` is missing beside the ledger, so a ledger set back could not be told from a whole one"
-    )]
-    NoLastCheckpoint,
+    /// The ref is gone.
+    #[error("the ledger is gone, but it has signed a checkpoint of {signed} entries: its ref was removed")]
+    Gone {
+        /// What the second copy holds.
+        signed: u64,
+    },
+    /// A second copy is gone.
+    #[error("`{0}` is missing, so a ledger set back could not be told from a whole one")]
+    NoLastCheckpoint(PathBuf),
+    /// A second copy is none.
+    #[error("`{file}` does not hold a checkpoint of this ledger")]
+    LastCheckpoint {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: CheckpointError,
+    },
     /// A tile that would not be the tree's.
     #[error("the entries of `{0}` do not hash to what was signed; nothing was appended")]
     Damaged(String),
@@ -119,7 +130,7 @@ impl Signer {
 pub struct Locked<'a> {
     /// A handle of its own, since only a new one can be made durable.
     repository: Repository,
-    place: Place,
+    last: LastCheckpoint,
     signer: &'a Signer,
     head: Option<Head>,
     cache: HashCache,
@@ -140,23 +151,26 @@ impl<'a> Locked<'a> {
         place: &Place,
         signer: &'a Signer,
     ) -> Result<Self, AppendError> {
-        let repository = open_durable(repository, place)?;
+        let (repository, last) = open_durable(repository, place)?;
         let log = Log::open(&repository, Some(&signer.vkey()))?;
         let cache = HashCache::open(&place.file("hashes"), &log)?;
-        check_extends_last(place, &log, &cache, signer)?;
+        check_extends_last(&last, &log, &cache, signer)?;
         let time = newest_time(&log)?;
         let head = Some(log.head().clone());
         drop(log);
-        Ok(Self { repository, place: place.clone(), signer, head, cache, time, _lock: lock })
+        Ok(Self { repository, last, signer, head, cache, time, _lock: lock })
     }
 
-    /// Locks the place of a ledger that does not exist yet.
+    /// Locks the place of a ledger that does not exist yet, and never did.
     pub fn create(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
         let lock = place.lock()?;
-        let repository = open_durable(repository, place)?;
+        let (repository, last) = open_durable(repository, place)?;
+        if let Some(checkpoint) = last.newest(&signer.vkey())? {
+            return Err(AppendError::Gone { signed: checkpoint.size() });
+        }
         let cache = HashCache::create(&place.file("hashes"))?;
         let time = Timestamp::from_millis(0).unwrap_or_else(Timestamp::now);
-        Ok(Self { repository, place: place.clone(), signer, head: None, cache, time, _lock: lock })
+        Ok(Self { repository, last, signer, head: None, cache, time, _lock: lock })
     }
 
     /// How many entries there are.
@@ -196,7 +210,7 @@ impl<'a> Locked<'a> {
         let name = super::log_ref()?;
         self.move_ref(&name, &commit)?;
         let head = Head::read(&self.repository, commit)?;
-        self.place.write(LAST_CHECKPOINT, &head.message.note, 0o644)?;
+        self.last.write(&head.message.note)?;
         self.cache.flush()?;
         self.head = Some(head);
         self.time = time;
@@ -363,20 +377,30 @@ impl<'a> Locked<'a> {
     }
 }
 
-fn open_durable(repository: &Repository, place: &Place) -> Result<Repository, GitError> {
-    Repository::open_durable(repository.git_dir(), &place.file("durable.config"))
+fn open_durable(repository: &Repository, place: &Place) -> Result<(Repository, LastCheckpoint), AppendError> {
+    let repository = Repository::open_durable(repository.git_dir(), &place.file("durable.config"))?;
+    let last = LastCheckpoint::of(&repository, place)?;
+    Ok((repository, last))
 }
 
-fn check_extends_last(place: &Place, log: &Log<'_>, cache: &HashCache, signer: &Signer) -> Result<(), AppendError> {
-    let note = place.read(LAST_CHECKPOINT)?.ok_or(AppendError::NoLastCheckpoint)?;
-    let last = Checkpoint::open(&note, &signer.vkey())?;
+fn check_extends_last(
+    last: &LastCheckpoint,
+    log: &Log<'_>,
+    cache: &HashCache,
+    signer: &Signer,
+) -> Result<(), AppendError> {
     let found = log.size();
-    if found < last.size() {
-        return Err(AppendError::SetBack { found, signed: last.size() });
+    for last in last.read(&signer.vkey())? {
+        if found < last.size() {
+            return Err(AppendError::SetBack { found, signed: last.size() });
+        }
+        // As in `is_prefix`: the cache may only say yes.
+        let extends = tree::root(cache, last.size())? == last.root() || tree::root(log, last.size())? == last.root();
+        if !extends {
+            return Err(AppendError::Forked { signed: last.size() });
+        }
     }
-    // As in `is_prefix`: the cache may only say yes.
-    let extends = tree::root(cache, last.size())? == last.root() || tree::root(log, last.size())? == last.root();
-    if extends { Ok(()) } else { Err(AppendError::Forked { signed: last.size() }) }
+    Ok(())
 }
 
 fn newest_time(log: &Log<'_>) -> Result<Timestamp, ReadError> {

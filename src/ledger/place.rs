@@ -88,24 +88,12 @@ impl Place {
 
     /// Reads a text file; none if it is not there.
     pub fn read(&self, name: &str) -> Result<Option<String>, PlaceError> {
-        let path = self.file(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(error("read", &path, source)),
-        }
+        read_file(&self.file(name))
     }
 
-    /// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain
-    /// once this returns.
+    /// Replaces a file like [`write_file`].
     pub fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), PlaceError> {
-        let path = self.file(name);
-        let fresh = self.file(&format!("{name}.new"));
-        let written = open_private(&fresh, mode)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&fresh, &path))
-            .and_then(|()| sync_folder(&self.0));
-        written.map_err(|source| error("write", &path, source))
+        write_file(&self.file(name), text, mode)
     }
 
     /// Removes a file, if it is there.
@@ -116,6 +104,28 @@ impl Place {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads a text file; none if it is not there.
+pub(super) fn read_file(path: &Path) -> Result<Option<String>, PlaceError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(error("read", path, source)),
+    }
+}
+
+/// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain once
+/// this returns.
+pub(super) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), PlaceError> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let written = open_private(&fresh, mode)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&fresh, path))
+        .and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+    written.map_err(|source| error("write", path, source))
 }
 
 fn error(what: &'static str, path: &Path, source: std::io::Error) -> PlaceError {

@@ -8,12 +8,13 @@ use std::rc::Rc;
 
 use super::check::{CheckedCertificate, CheckedCommit, CheckedPush, Content, chain, check_one};
 use super::graph::CommitGraph;
+use super::objects::{Objects, Stand};
 use super::read::{Log, ReadError};
 use super::verify::Problem;
 use crate::clock::Timestamp;
 use crate::digest::{Digest, git_oid, sha256};
 use crate::entry::denials::{Denials, Source, minute};
-use crate::entry::leaf::{Genesis, Landed, Leaf, Push, State, Update, Verdict, parse_paths};
+use crate::entry::leaf::{Genesis, Landed, Leaf, Observed, Push, State, Unexplained, Update, Verdict, parse_paths};
 use crate::evidence;
 use crate::history::{self, Graph, Reach};
 use crate::name::{Oid, Origin, RefName, RepoPath};
@@ -41,6 +42,8 @@ pub struct Replay<'a> {
     pub problems: Vec<Problem>,
     /// Tally of decisions.
     pub counts: Counts,
+    /// What entries assert is held against this, where it is at hand.
+    pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
     /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
     guarded: BTreeMap<usize, Reach>,
@@ -104,6 +107,7 @@ impl<'a> Replay<'a> {
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
+            objects: None,
             graph: CommitGraph::default(),
             guarded: BTreeMap::new(),
             origin: None,
@@ -174,8 +178,8 @@ impl<'a> Replay<'a> {
             Content::Push(checked) => self.push(index, *checked),
             Content::Other(Leaf::Landed(landed)) => self.landed(&landed),
             Content::Other(Leaf::Denials(denials)) => self.counted(&denials),
-            // An incident that was recorded is no fault of the ledger; what the refs are now is looked at in the end.
-            Content::Other(Leaf::Observed(_) | Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
+            Content::Other(Leaf::Observed(observed)) => self.observed(&observed),
+            Content::Other(Leaf::Commit(_) | Leaf::Push(_)) => Ok(()),
         };
         if let Err(Flaw { code, message }) = done {
             self.problem(code, index, message);
@@ -224,6 +228,12 @@ impl<'a> Replay<'a> {
         let recorded = self.graph.leaf(&oid);
         let added = self.graph.add(oid, &commit.parents, Some(index));
         self.pending.insert(oid, commit);
+        if let (Ok(_), Some(objects), Some(in_force)) = (&added, &mut self.objects, &self.policy) {
+            let lie = objects.commit(self.log, index, &self.graph, &in_force.policy);
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
+        }
         match (added, recorded) {
             (Err(error), _) => Err(Flaw::new("graph", &format!("its commit's parent is missing: {error}"))),
             (_, Some(entry)) => Err(Flaw::new("graph", &format!("its commit has an entry already: {entry}"))),
@@ -269,6 +279,9 @@ impl<'a> Replay<'a> {
 
     fn decided(&mut self, index: u64, checked: CheckedPush, pending: BTreeMap<Oid, CheckedCommit>) -> Result<(), Flaw> {
         let CheckedPush { push, certificate } = checked;
+        if push.clock.is_some_and(|clock| push.time.millis().saturating_sub(clock.millis()) <= Push::CLOCK_SLACK_MS) {
+            return Err(Flaw::new("time", "it says that the clock was behind, and it was not"));
+        }
         let (entry, policy) = match &self.policy {
             Some(in_force) => (in_force.entry, Rc::clone(&in_force.policy)),
             None => return Err(Flaw::no_genesis()),
@@ -317,6 +330,10 @@ impl<'a> Replay<'a> {
         if stray > 0 {
             return Err(Flaw::new("decision", "commit entries stand before it that belong to no accepted push"));
         }
+        let beyond = |update: &Update| update.extra.is_some() || update.tag.is_some();
+        if push.certificate.is_some() || push.commits.count > 0 || push.updates.iter().any(beyond) {
+            return Err(Flaw::new("decision", "it is a denial, and holds what only a push that is let through leaves"));
+        }
         let facts = push.facts.as_ref().ok_or_else(|| Flaw::new("decision", "it is a denial without facts"))?;
         if facts.time != push.time || facts.pusher != push.pusher {
             return Err(Flaw::new("decision", "its facts are of another moment or pusher"));
@@ -325,6 +342,19 @@ impl<'a> Replay<'a> {
         let same = |reason| decision.reasons.contains(reason);
         if decision.accepted || push.reasons.is_empty() || !push.reasons.iter().all(same) {
             return Err(Flaw::new("decision", "its facts do not lead to the denial that it states"));
+        }
+        if decision.pusher != push.actor {
+            return Err(Flaw::other_pusher());
+        }
+        let named = |update: &facts::Update| {
+            let same = |listed: &Update| {
+                (&listed.refname, listed.action, listed.new, listed.old)
+                    == (&update.refname, update.action, update.new, update.old)
+            };
+            update.refname.as_str() == Push::UNNAMED_REF || push.updates.iter().any(same)
+        };
+        if push.updates.len() < Push::DENIED_UPDATES_MAX && !facts.updates.iter().all(named) {
+            return Err(Flaw::new("decision", "its facts are about other refs than it names"));
         }
         self.counts.replayed += 1;
         Ok(())
@@ -343,6 +373,9 @@ impl<'a> Replay<'a> {
             Verdict::Accepted | Verdict::Denied => self.counts.accepted += 1,
         }
         self.open.insert(index, push.updates.clone());
+        if push.facts.is_some() {
+            return Err(Flaw::new("decision", "it states facts, which follow from the ledger"));
+        }
         let first = if pending.is_empty() { index } else { self.pending_first };
         if push.commits.count != pending.len() as u64
             || push.commits.first != first
@@ -366,7 +399,7 @@ impl<'a> Replay<'a> {
             Verdict::Accepted | Verdict::Denied => Self::accepted(push, &decision)?,
         }
         if decision.pusher != push.actor {
-            return Err(Flaw::new("decision", "it names another pusher than its facts do"));
+            return Err(Flaw::other_pusher());
         }
         Self::check_signers(&decision, &pending)?;
         self.counts.replayed += 1;
@@ -394,6 +427,9 @@ impl<'a> Replay<'a> {
             return Err(Flaw::new("decision", "it was let through, but the policy in force does not merely observe"));
         }
         let decision = decide_in_full(policy, facts);
+        if decision.accepted {
+            return Err(Flaw::new("decision", "the policy in force accepts what it says is only tolerated"));
+        }
         let states = |reason: &Reason| decision.reasons.contains(reason) || reason.code.is_asserted();
         if push.reasons.is_empty() || !push.reasons.iter().all(states) {
             return Err(Flaw::new("decision", "its facts do not lead to the reasons that it states"));
@@ -487,13 +523,22 @@ impl<'a> Replay<'a> {
                 commits.insert(*oid, self.facts_of(oid, pending)?);
             }
         }
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            let lie = objects.update(&stand, update, &derived, commits);
+            let index = self.size();
+            if let Some(message) = lie {
+                self.problem("objects", index, message);
+            }
+        }
         Ok(derived)
     }
 
     /// The signed tag that a ref is to point to; its commit is remembered.
     fn tag(&mut self, update: &Update) -> Result<Option<facts::Tag>, Flaw> {
         let flaw = |why: &str| Flaw::new("tag", why);
-        let (Some(field), Some(new)) = (&update.tag, update.new) else { return Ok(None) };
+        let Some(field) = &update.tag else { return Ok(None) };
+        let new = update.new.ok_or_else(|| flaw("it has a tag, but no ref points to one by it"))?;
         let raw = self.log.field_bytes(field)?;
         if git_oid("tag", &raw) != new {
             return Err(flaw(&format!("its tag is not {new}")));
@@ -619,6 +664,19 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// An incident that was recorded is no fault of the ledger, if it is one; what the refs are now is looked at in the
+    /// end.
+    fn observed(&self, observed: &Observed) -> Result<(), Flaw> {
+        let moved =
+            |seen: &&Unexplained| self.tips.get(&seen.refname) == seen.expected.as_ref() && seen.tip != seen.expected;
+        match observed.refs.iter().find(|seen| !moved(seen)) {
+            Some(seen) => {
+                Err(Flaw::new("observed", &format!("{} was not where it says the ledger put it", seen.refname)))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn set_tip(&mut self, name: &RefName, tip: Option<Oid>) {
         match tip {
             Some(tip) => {
@@ -652,6 +710,10 @@ impl Flaw {
 
     fn graph(error: &history::UnknownCommit) -> Self {
         Self::new("graph", &error.to_string())
+    }
+
+    fn other_pusher() -> Self {
+        Self::new("decision", "it names another pusher than its facts do")
     }
 
     fn no_genesis() -> Self {

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, SendError, SyncSender};
 use serde::Serialize;
 
 use super::check::{Checked, Content, chain, check_all};
+use super::objects::{self, Objects};
 use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
 use super::replay::Replay;
 use crate::digest::Digest;
@@ -67,6 +68,9 @@ pub struct Report {
     pub entries: BTreeMap<&'static str, u64>,
     /// Whether everything holds.
     pub ok: bool,
+    /// What was held against the repository's objects; none where that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<objects::Counts>,
     /// The ledger's name.
     pub origin: Origin,
     /// What does not hold.
@@ -126,6 +130,9 @@ pub enum RefsOf<'a> {
 pub struct Options<'a> {
     /// Checkpoints seen earlier, with the words for where: the ledger must extend them.
     pub seen: Vec<(String, Checkpoint)>,
+    /// The repository whose objects tell whether it is true what entries merely assert, each changed file of each
+    /// commit; none to believe them.
+    pub objects: Option<&'a Repository>,
     /// Refs to look at.
     pub refs: RefsOf<'a>,
 }
@@ -134,9 +141,10 @@ pub struct Options<'a> {
 pub fn verify(log: &Log<'_>, options: &Options<'_>, progress: &mut dyn FnMut(u64)) -> Result<Report, ReadError> {
     let watched = watched_refs(options)?;
     let mut replay = Replay::new(log, watched);
+    replay.objects = options.objects.map(Objects::new);
     let mut entries = BTreeMap::new();
-    // The bundles' bytes are covered by our own hashes; Git's are slow.
-    git::repository::verify_hashes_on_read(false);
+    // The bundles' bytes are covered by our own hashes; Git's are slow. The repository's objects have no other.
+    git::repository::verify_hashes_on_read(options.objects.is_some());
     let sealed = replay_sealed(log, &mut replay, &mut entries, progress);
     git::repository::verify_hashes_on_read(true);
     if let Err(stopped) = sealed.and_then(|()| replay_tail(log, &mut replay, &mut entries)) {
@@ -165,6 +173,7 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
         },
         entries,
         ok: replay.problems.is_empty(),
+        objects: replay.objects.map(|objects| objects.counts),
         origin: checkpoint.origin().clone(),
         problems: replay.problems,
         refs,
@@ -470,6 +479,12 @@ fn is_authorised(replay: &Replay<'_>, name: &RefName, tip: Option<Oid>) -> bool 
         .any(|update| update.refname == *name && update.new == tip && update.old.as_ref() == here)
 }
 
+/// Whether only the ledger's own chain is cut, as it is where a clone gave it back: what is sealed lies in every tree.
+fn is_of_ledger_alone(repository: &Repository) -> bool {
+    let of_ledger = |oid: &Oid| Head::read(repository, *oid).is_ok();
+    repository.shallow_commits().is_some_and(|commits| commits.iter().all(of_ledger))
+}
+
 fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result<Refs, ReadError> {
     let mut refs = Refs::default();
     let mut expected = replay.tips.clone();
@@ -512,6 +527,9 @@ fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result
         replay.problems.push(Problem::of_ref("ref", "HEAD", message));
     }
     for oddity in repository.oddities() {
+        if oddity == git::repository::SHALLOW && is_of_ledger_alone(repository) {
+            continue;
+        }
         replay
             .problems
             .push(Problem::whole("oddity", format!("the repository has {oddity}, which change what Git shows")));

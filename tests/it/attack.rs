@@ -8,7 +8,7 @@ use mledger::clock::Timestamp;
 use mledger::digest::sha256;
 use mledger::entry::denials::{Class, Denials, Source};
 use mledger::entry::field::Field;
-use mledger::entry::leaf::{DenialsKind, Leaf, PolicyKind, VERSION};
+use mledger::entry::leaf::{DenialsKind, Leaf, Observed, ObservedKind, PolicyKind, VERSION};
 use mledger::entry::statement::{Envelope, PolicyStatement, Statement};
 use mledger::git::Repository;
 use mledger::hook::server_setup::read_signer;
@@ -62,6 +62,52 @@ fn a_create_is_judged_by_the_refs_as_the_entries_before_it_settle_them() {
     bank.bob.commit(&dir, "models/a", "one");
     push(&bank.bob, &dir, &["HEAD:refs/heads/main"]);
     push(&bank.bob, &dir, &["HEAD:refs/tags/v1"]);
+    bank.holds();
+}
+
+#[test]
+fn a_denial_about_names_that_are_too_long_verifies() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.alice);
+    bank.alice.commit(&dir, &format!("docs/{}", "\u{1}".repeat(240)), "one");
+    for name in ["\"".repeat(200), "\"".repeat(244), "x".repeat(244), "\u{fffd}".repeat(81)] {
+        bank.forget_denials();
+        let said = bank.alice.push(&dir, &[&format!("HEAD:refs/heads/{name}")]).fails();
+        assert!(said.contains("may not create this ref"), "{said}");
+        let push = bank.newest_push();
+        let leaf = bank.leaf(push["index"].as_u64().unwrap());
+        assert_eq!(leaf["actor"], "alice@bank.example");
+        assert_eq!(leaf["updates"][0]["ref"], format!("refs/heads/{name}"));
+        assert!(serde_json::to_vec(&leaf).unwrap().len() <= 2048, "{leaf:#}");
+        bank.holds();
+    }
+}
+
+#[test]
+fn a_clock_that_went_back_is_flagged_and_denies_nothing() {
+    let bank = Bank::open();
+    let (dir, place) = (bank.clone_of(&bank.alice), Place::in_repository(&bank.server));
+    let repository = Repository::open(&bank.server).unwrap();
+    // The clock was a day ahead for one entry, and somebody set it right.
+    let ahead = Timestamp::from_millis(Timestamp::now().millis() + 86_400_000).unwrap();
+    let signer = read_signer(&place).unwrap();
+    let refs = vec![];
+    let seen = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time: ahead });
+    let mut locked = Locked::open(&repository, &place, &signer).unwrap();
+    locked.append(&Batch { leaves: vec![seen], ..Batch::default() }).unwrap();
+    drop(locked);
+    bank.alice.commit(&dir, "models/a", "one");
+    push(&bank.alice, &dir, &["HEAD:refs/heads/dev/a"]);
+    bank.refused("not-granted", "may not", || bank.alice.push(&dir, &["HEAD:main"]));
+    let pushes: Vec<Value> = bank.log().into_iter().filter(|row| row["kind"] == "push").collect();
+    assert_eq!(pushes.len(), 2);
+    for row in pushes {
+        let leaf = bank.leaf(row["index"].as_u64().unwrap());
+        assert_eq!(leaf["time"], ahead.to_string());
+        assert!(leaf["clock"].as_str().unwrap() < leaf["time"].as_str().unwrap(), "{leaf:#}");
+        let shown = bank.carol.mledger(&bank.server, &["show", &row["index"].to_string()]).ok();
+        assert!(shown.contains("it was wrong, then or before"), "{shown}");
+    }
     bank.holds();
 }
 
@@ -138,7 +184,7 @@ fn forged(bank: &Bank, name: &str, forge: impl FnOnce(&mut Vec<Leaf>)) -> Vec<St
     place.create().unwrap();
     let batch = Batch { leaves, policy: Some(log.policy_view().unwrap()), ..Batch::default() };
     Locked::create(&other, &place, &signer).unwrap().append(&batch).unwrap();
-    let options = Options { seen: Vec::new(), refs: RefsOf::Nobody };
+    let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };
     let report = verify(&Log::open(&other, Some(&signer.vkey())).unwrap(), &options, &mut |_| ()).unwrap();
     report.problems.into_iter().map(|problem| problem.message).collect()
 }

@@ -51,6 +51,17 @@ impl Bank {
         bank
     }
 
+    /// A gate whose policy is [`Bank::policy`], changed.
+    pub fn open_under(change: impl FnOnce(String) -> String, words: &[&str]) -> Self {
+        let bank = Self::closed();
+        bank.seed();
+        write(bank.world.root(), "changed.toml", &change(bank.policy()));
+        let file = bank.world.path("changed.toml");
+        let init = ["init", "--origin", ORIGIN, "--policy", file.to_str().unwrap()];
+        bank.carol.mledger(&bank.server, &[&init, words].concat()).ok();
+        bank
+    }
+
     /// An empty bare repository without a gate.
     pub fn closed() -> Self {
         let world = World::new();
@@ -187,10 +198,10 @@ trailers = ["Ticket"]
         report(&self.carol, &self.server, &[])
     }
 
-    /// Everything holds.
+    /// Everything holds, also what entries assert about objects.
     #[track_caller]
     pub fn holds(&self) -> Value {
-        let (code, report) = self.report();
+        let (code, report) = report(&self.carol, &self.server, &["--objects"]);
         assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
         report
     }

@@ -61,10 +61,14 @@ fn it_says_what_the_gate_says() {
     );
     let shown = bank.alice.mledger(&dir, &["check", "--ref", "dev/a"]);
     assert!(
-        shown.out.contains("the gate would refuse to update refs/heads/dev/a") && shown.out.contains("try "),
+        shown.out.contains("the gate would refuse: update refs/heads/dev/a") && shown.out.contains("try "),
         "{shown:#?}"
     );
     bank.holds();
+    // Nothing of it stays behind.
+    bank.alice.mledger(&dir, &["init", "--undo"]).ok();
+    let left = bank.alice.git(&dir, &["ls-files", "--others", "."]).ok();
+    assert!(!dir.join(".git/mledger/log.git").exists() && left.is_empty(), "{left}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use mledger::hook::server_setup::read_signer;
 use mledger::ledger::Log;
 use mledger::ledger::append::{Batch, Locked};
 use mledger::ledger::place::Place;
-use mledger::name::RefName;
+use mledger::name::{Oid, RefName};
 use serde_json::{Value, json};
 
 use crate::bank::Bank;
@@ -37,7 +37,8 @@ pub fn later(bank: &Bank, seconds: i64) {
     let signer = read_signer(&place).unwrap();
     let newest = leaves(bank).last().unwrap().time().max(Timestamp::now());
     let time = Timestamp::from_millis(newest.millis() + seconds * 1000).unwrap();
-    let refs = vec![Unexplained { expected: None, refname: RefName::parse("refs/heads/clock").unwrap(), tip: None }];
+    let (refname, tip) = (RefName::parse("refs/heads/clock").unwrap(), Some(Oid::from_bytes([7; 20])));
+    let refs = vec![Unexplained { expected: None, refname, tip }];
     let leaf = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time });
     let batch = Batch { leaves: vec![leaf], ..Batch::default() };
     Locked::open(&repository, &place, &signer).unwrap().append(&batch).unwrap();

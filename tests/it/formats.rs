@@ -29,6 +29,7 @@ pub fn schema(name: &str) -> Validator {
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
+/// The value is of that form.
 #[track_caller]
 pub fn fits(schema: &Validator, value: &Value) {
     let errors: Vec<String> =

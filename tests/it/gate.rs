@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mledger::clock::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, ORIGIN};
@@ -309,8 +310,10 @@ fn a_certificate_counts_once_for_what_it_names_by_an_actor() {
     let zero = "0".repeat(40);
     let first = alice.commit(&dir, "models/a", "one");
     let second = alice.commit(&dir, "models/a", "two");
+    let nonce = format!("{}-y", Timestamp::now().millis() / 1000);
     let text = |old: &str, new: &str, name: &str| {
-        format!("certificate version 0.1\npusher alice 1795436102 +0000\npushee x\nnonce y\n\n{old} {new} {name}\n")
+        let head = format!("certificate version 0.1\npusher alice 1795436102 +0000\npushee x\nnonce {nonce}\n");
+        format!("{head}\n{old} {new} {name}\n")
     };
     // Whoever sets the environment of receive-pack can give any certificate to the hook.
     let push = |certificate: &str, status: &str, spec: &str| {
@@ -348,6 +351,9 @@ fn a_certificate_counts_once_for_what_it_names_by_an_actor() {
         (good.clone(), "BAD", "pusher-refused", "nonce is not the one"),
         (good.clone(), "SLOP", "pusher-refused", "nonce is not the one"),
         (good.clone(), "MISSING", "pusher-refused", "nonce is not the one"),
+        // Made for another server long ago, or for none.
+        (make(alice, "git", &named.replace(&nonce, "1700000000-y")), "OK", "pusher-refused", "the last 24 hours"),
+        (make(alice, "git", &named.replace(&nonce, "y")), "OK", "pusher-refused", "the last 24 hours"),
     ] {
         bank.refused(code, words, || push(&certificate, status, &spec));
     }
@@ -638,7 +644,7 @@ fn an_authorisation_that_did_not_land_is_void_for_ever() {
     assert!(said.contains("accepted, entry") && said.contains("update refuses"), "{said}");
     assert_eq!((bank.tip("refs/heads/dev/a"), bank.tip("refs/heads/dev/b")), (String::new(), tip.clone()));
     let push = bank.newest_push()["index"].clone();
-    // While nobody has looked the move is merely open; the next push settles it.
+    // What landed with it settles it.
     assert_eq!(bank.holds()["refs"]["covered"], 2);
     alice.push(&dir, &["HEAD:refs/heads/dev/c"]).ok();
     let settled: Vec<Value> = bank

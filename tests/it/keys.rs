@@ -154,7 +154,8 @@ fn a_certificate_signed_once_more_is_still_the_same() {
     let [(dora, dir)] = clones.as_slice() else { panic!("nobody") };
     let tip = dora.commit(dir, "models/a", "one");
     let text = format!(
-        "certificate version 0.1\npusher dora 1795436102 +0000\npushee x\nnonce y\n\n{} {tip} refs/heads/dev/a\n",
+        "certificate version 0.1\npusher dora 1795436102 +0000\npushee x\nnonce {}-y\n\n{} {tip} refs/heads/dev/a\n",
+        mledger::clock::Timestamp::now().millis() / 1000,
         "0".repeat(40)
     );
     let sign = || {

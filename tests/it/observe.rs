@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bank::Bank;
-use crate::world::write;
+use crate::world::{Person, write};
 
 fn observing(bank: &Bank) -> String {
     bank.policy().replacen("name = \"models\"", "name = \"models\"\nmode = \"observe\"", 1)
@@ -54,6 +54,39 @@ fn what_would_be_refused_is_recorded_and_let_through() {
         (&report["decisions"]["accepted"], &report["decisions"]["tolerated"]),
         (&Value::from(1), &Value::from(3))
     );
+}
+
+#[test]
+fn whatever_is_wrong_with_the_pusher_is_told_and_verifies() {
+    let bank = open();
+    let dir = bank.bare_clone_of(&bank.mallory, "mallory");
+    let zero = "0".repeat(40);
+    let certificate = |person: &Person, name: &str, tip: &str| {
+        let text = format!("certificate version 0.1\npusher x 1795436102 +0000\nnonce y\n\n{zero} {tip} {name}\n");
+        let armour = person.sign("git", text.as_bytes());
+        bank.carol.write_object(&bank.server, "blob", (text + &armour).as_bytes())
+    };
+    let push = |env: &str, spec: &str| {
+        let receive = format!("--receive-pack=env {env} git-receive-pack");
+        bank.mallory.git(&dir, &["push", "-q", &receive, "origin", spec]).ok();
+        bank.holds();
+        bank.newest_push()["reason"]["code"].clone()
+    };
+    for (n, (status, person, code)) in [
+        ("BAD", &bank.alice, "pusher-refused"),
+        ("OK", &bank.mallory, "key-unknown"),
+        ("OK", &bank.alice, "commit-unsigned"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let tip = bank.mallory.commit(&dir, "models/x", &n.to_string());
+        let name = format!("refs/heads/dev/{n}");
+        let blob = certificate(person, &name, &tip);
+        let env = format!("GIT_PUSH_CERT={blob} GIT_PUSH_CERT_NONCE_STATUS={status}");
+        assert_eq!(push(&env, &format!("{tip}:{name}")), code);
+        assert_eq!(bank.tip(&name), tip);
+    }
 }
 
 #[test]

@@ -335,7 +335,8 @@ fn without_its_second_checkpoint_the_ledger_stops() {
     let good = fs::read_to_string(&last).unwrap();
     let push = || alice.git(&dir, &["push", "--no-verify", "origin", "HEAD:refs/heads/dev/a"]);
     fs::remove_file(&last).unwrap();
-    bank.stopped("`last-checkpoint` is missing beside the ledger", push);
+    let said = bank.stopped("last-checkpoint` is missing, so a ledger set back could not be told", push);
+    assert!(said.contains("try: put the file back") && said.contains("cp CLONE/.git/mledger/checkpoint"), "{said}");
     for bad in
         [String::new(), good.replace('1', "2"), "rubbish\n".to_owned(), good.replace(ORIGIN, "elsewhere.example/x")]
     {

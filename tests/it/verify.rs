@@ -18,6 +18,7 @@ use mledger::tlog::key::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, ORIGIN, found, report};
+use crate::formats::{fits, schema};
 use crate::world::write;
 
 /// A bank with some of everything in its ledger: pushes accepted and denied, an import that is sealed, a policy change,
@@ -174,7 +175,7 @@ fn every_byte_of_every_leaf_counts() {
                     unreadable += 1;
                     continue;
                 };
-                let options = Options { seen: Vec::new(), refs: RefsOf::Nobody };
+                let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };
                 let report = verify(&log, &options, &mut |_| ()).unwrap();
                 let names = |named: u64| (first..=index).contains(&named);
                 let named = report.problems.iter().any(|problem| problem.index.is_some_and(names));
@@ -304,20 +305,54 @@ fn what_is_sealed_is_covered() {
 }
 
 /// What a server that lies would put into a ledger of its own, signed with the true key.
-struct Liar<'a> {
+pub struct Liar<'a> {
     bank: &'a Bank,
     key: SecretKey,
-    leaves: Vec<Value>,
+    /// The honest ledger's.
+    pub leaves: Vec<Value>,
     count: usize,
 }
 
-impl Liar<'_> {
+impl<'a> Liar<'a> {
+    /// The server of a bank, whose true ledger holds.
+    #[track_caller]
+    pub fn of(bank: &'a Bank) -> Self {
+        let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
+        let leaves = Forge::open(&bank.server).leaves();
+        let [of_leaf, of_line, of_show] = ["leaf", "log-line", "show"].map(schema);
+        for (leaf, line) in leaves.iter().zip(bank.log()) {
+            fits(&of_leaf, leaf);
+            fits(&of_line, &line);
+            let shown = bank.carol.mledger(&bank.server, &["show", "--json", &line["index"].to_string()]).ok();
+            fits(&of_show, &serde_json::from_str(&shown).unwrap());
+        }
+        let mut liar = Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 };
+        let (code, report) = liar.sign(&liar.leaves.clone());
+        assert_eq!(code, 0, "{report:#}");
+        liar
+    }
+
+    /// The index of the entry of that kind, counted from the first.
+    #[track_caller]
+    pub fn nth(&self, kind: &str, nth: usize) -> usize {
+        let mut found = self.leaves.iter().enumerate().filter(|(_, leaf)| leaf["kind"] == kind);
+        found.nth(nth).unwrap_or_else(|| panic!("no {kind} {nth}")).0
+    }
+
+    /// One who has the ledger and the key of a bank.
+    pub fn new(bank: &'a Bank) -> Self {
+        let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
+        let leaves = Forge::open(&bank.server).leaves();
+        Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 }
+    }
+
     /// Signs a ledger of these leaves in a repository of its own; `verify` must name the entry and the reason.
     #[track_caller]
-    fn caught(&mut self, entry: u64, code: &str, words: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    pub fn caught(&mut self, entry: u64, code: &str, words: &str, change: impl FnOnce(&mut Vec<Value>)) {
         let mut leaves = self.leaves.clone();
         change(&mut leaves);
         let (exit, report) = self.sign(&leaves);
+        fits(&schema("verify-report"), &report);
         let named = |problem: &Value| {
             let message = problem["message"].as_str().unwrap();
             problem["code"] == code && problem["index"] == entry && message.contains(words)
@@ -331,6 +366,11 @@ impl Liar<'_> {
     }
 
     fn sign(&mut self, leaves: &[Value]) -> (i32, Value) {
+        self.sign_and_verify(leaves, &[])
+    }
+
+    /// Signs a ledger of these leaves in a repository of its own that has the bank's objects, and verifies it.
+    pub fn sign_and_verify(&mut self, leaves: &[Value], words: &[&str]) -> (i32, Value) {
         self.count += 1;
         let dir = self.bank.world.path(&format!("liar {}.git", self.count));
         let repository = Repository::init_bare(&dir).unwrap();
@@ -341,12 +381,14 @@ impl Liar<'_> {
         let leaves = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
         let batch = Batch { leaves, blobs: Blobs::new(), policy: Some(policy) };
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
-        report(&self.bank.carol, &dir, &["--no-refs", "--key", &signer.vkey().to_string()])
+        repository.add_alternate(&self.bank.server.join("objects")).unwrap();
+        let key = signer.vkey().to_string();
+        report(&self.bank.carol, &dir, &[&["--no-refs", "--key", &key], words].concat())
     }
 }
 
 /// A bank with two accepted pushes and a denied one, and all it takes to lie about them.
-fn honest() -> (Bank, SecretKey, Vec<Value>) {
+fn honest() -> Bank {
     let bank = Bank::open_with("", &["--login", "env"]);
     let (alice, bob) = (&bank.alice, &bank.bob);
     let (hers, his) = (bank.clone_of(alice), bank.clone_of(bob));
@@ -355,15 +397,14 @@ fn honest() -> (Bank, SecretKey, Vec<Value>) {
     bob.commit(&his, "README", "his");
     bob.push(&his, &["HEAD:refs/heads/main"]).ok();
     alice.push(&hers, &["HEAD:refs/heads/prod"]).fails();
-    let key = parse_private(&std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap(), None).unwrap();
     let leaves = Forge::open(&bank.server).leaves();
     let kinds: Vec<&str> = leaves.iter().map(|leaf| leaf["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["genesis", "commit", "push", "landed", "commit", "push", "landed", "push"]);
-    (bank, key, leaves)
+    bank
 }
 
 /// Replaces a part of a text, which must be there.
-fn replace(field: &mut Value, old: &str, new: &str) {
+pub fn replace(field: &mut Value, old: &str, new: &str) {
     let text = field.as_str().unwrap();
     assert!(text.contains(old), "{text}");
     *field = json!(text.replace(old, new));
@@ -371,10 +412,8 @@ fn replace(field: &mut Value, old: &str, new: &str) {
 
 #[test]
 fn a_server_that_accepts_what_the_policy_denies_is_caught() {
-    let (bank, key, leaves) = honest();
-    let mut liar = Liar { bank: &bank, key, leaves, count: 0 };
-    let (code, honest_report) = liar.sign(&liar.leaves.clone());
-    assert_eq!(code, 0, "{honest_report:#}");
+    let bank = honest();
+    let mut liar = Liar::of(&bank);
     // Engineers sign the head that they saw: whatever is rewritten before it, their commits contradict.
     liar.caught(2, "decision", "the policy in force denies what it accepts: log-fork", |all| {
         replace(&mut all[0]["policy"], "name = \"models\"", "name = \"others\"");
@@ -397,8 +436,8 @@ fn a_server_that_accepts_what_the_policy_denies_is_caught() {
 
 #[test]
 fn decisions_that_do_not_follow_are_caught() {
-    let (bank, key, leaves) = honest();
-    let mut liar = Liar { bank: &bank, key, leaves, count: 0 };
+    let bank = honest();
+    let mut liar = Liar::of(&bank);
     // Turns the denial into an acceptance, and an acceptance into a denial.
     liar.caught(7, "decision", "denies what it accepts", |all| {
         all[0]["login"] = json!("env");
@@ -448,8 +487,8 @@ fn decisions_that_do_not_follow_are_caught() {
 
 #[test]
 fn entries_that_contradict_one_another_are_caught() {
-    let (bank, key, leaves) = honest();
-    let mut liar = Liar { bank: &bank, key, leaves, count: 0 };
+    let bank = honest();
+    let mut liar = Liar::of(&bank);
     // Commits without their leaf, another's, changed, of another key.
     liar.caught(4, "graph", "", |all| {
         all.remove(4);

@@ -115,6 +115,7 @@ mod tests {
         Push {
             actor: Some(ActorId::parse("alice@bank.example").unwrap()),
             certificate: None,
+            clock: None,
             commits: Range { count: 0, first: 1 },
             decider: 1,
             decision: Verdict::Accepted,

@@ -3,6 +3,7 @@ use std::fs;
 use super::*;
 use crate::entry::field::Field;
 use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Landed, LandedKind, Settled, State, VERSION};
+use crate::ledger::last::{CONFIG, LAST_CHECKPOINT};
 use crate::ledger::log_ref;
 use crate::name::RefName;
 use crate::tlog::hashes::MemoryHashes;
@@ -176,7 +177,7 @@ fn a_ledger_that_was_set_back_or_replaced_takes_nothing_more() {
 
     // Another history of the same key, from a copy that did not know better.
     bench.place.remove(LAST_CHECKPOINT).unwrap();
-    assert!(matches!(bench.lock().err(), Some(AppendError::NoLastCheckpoint)));
+    assert!(matches!(bench.lock().err(), Some(AppendError::NoLastCheckpoint(_))));
     let note = bench.log().head().message.note.clone();
     bench.place.write(LAST_CHECKPOINT, &note, 0o644).unwrap();
     bench.append(vec![landed(3, 3), landed(4, 3)]);
@@ -185,6 +186,38 @@ fn a_ledger_that_was_set_back_or_replaced_takes_nothing_more() {
     bench.place.write(LAST_CHECKPOINT, &Head::read(&bench.repository, new).unwrap().message.note, 0o644).unwrap();
     bench.repository.move_ref(&name, &fork, Some(&new), "fork").unwrap();
     assert!(matches!(bench.lock().err(), Some(AppendError::Forked { signed: 3 })));
+}
+
+#[test]
+fn every_copy_of_the_newest_checkpoint_counts() {
+    let bench = Bench::new();
+    let third = bench.repository.git_dir().join("elsewhere");
+    crate::git::command::set_config(bench.repository.git_dir(), CONFIG, "elsewhere").unwrap();
+    let open = || Repository::open(bench.repository.git_dir()).unwrap();
+    let lock = || Locked::open(&open(), &bench.place, &bench.signer).err();
+    assert!(matches!(lock(), Some(AppendError::NoLastCheckpoint(file)) if file == third));
+    LastCheckpoint::of(&open(), &bench.place).unwrap().spread().unwrap();
+    let old = bench.log().head().commit;
+    Locked::open(&open(), &bench.place, &bench.signer)
+        .unwrap()
+        .append(&Batch { leaves: vec![landed(1, 3)], ..Batch::default() })
+        .unwrap();
+    let new = bench.log().head().commit;
+    let note = bench.log().head().message.note.clone();
+    assert_eq!(fs::read_to_string(&third).unwrap(), note);
+    // The folder went back as a whole, the copy elsewhere did not.
+    let name = log_ref().unwrap();
+    bench.repository.move_ref(&name, &old, Some(&new), "set back").unwrap();
+    bench.place.write(LAST_CHECKPOINT, &bench.log().head().message.note, 0o644).unwrap();
+    assert!(matches!(lock(), Some(AppendError::SetBack { found: 1, signed: 2 })));
+    // Nor does a ledger begin where one was.
+    bench.repository.delete_ref(&name).unwrap();
+    let begin = Locked::create(&open(), &bench.place, &bench.signer).err();
+    assert!(matches!(begin, Some(AppendError::Gone { signed: 2 })));
+    fs::write(&third, "rubbish").unwrap();
+    assert!(matches!(lock(), Some(AppendError::Read(ReadError::NoLedger))));
+    let begin = Locked::create(&open(), &bench.place, &bench.signer).err();
+    assert!(matches!(begin, Some(AppendError::LastCheckpoint { file, .. }) if file == third));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Replay<'_> {
     pub(super) fn reconcile(&mut self, index: u64, reconcile: &Reconcile) -> Result<(), Flaw> {
         let flaw = |why: &str| Flaw::new("reconcile", why);
         let pending = std::mem::take(&mut self.pending);
-        self.promoted.clear();
+        let promoted = std::mem::take(&mut self.promoted);
         let Wish::Reconcile(statement) = self.stated("reconcile", &reconcile.statement, reconcile.time)? else {
             return Err(flaw("its statement is about something else"));
         };
@@ -61,7 +61,9 @@ impl Replay<'_> {
         let voucher = Voucher { actor: statement.actor.clone(), entry: index };
         let reached = self.reach(&statement, &pending.keys().copied().collect());
         for (oid, commit) in pending {
-            if commit.actor.is_some() || commit.vouched_by.as_ref() != Some(&voucher) || !reached.contains(&oid) {
+            // What was known before needs no word to stay, and by this one it could go further.
+            let wanted = reached.contains(&oid) && !promoted.contains(&oid);
+            if commit.actor.is_some() || commit.vouched_by.as_ref() != Some(&voucher) || !wanted {
                 return Err(flaw(&format!("commit {oid} was recorded with it, but not vouched for by it")));
             }
             self.vouchers.insert(oid, voucher.clone());

@@ -192,6 +192,7 @@ fn push(number: u64) -> Vec<Leaf> {
     let push = Push {
         actor: Some(actor),
         certificate: None,
+        clock: None,
         commits: Range { count: 1, first },
         decider: 1,
         decision: Verdict::Accepted,
@@ -219,6 +220,7 @@ fn denial() -> Leaf {
     Leaf::Push(Box::new(Push {
         actor: Some(ActorId::parse("bob@bank.example").unwrap()),
         certificate: None,
+        clock: None,
         commits: Range { count: 0, first: 0 },
         decider: 1,
         decision: Verdict::Denied,

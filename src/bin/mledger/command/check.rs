@@ -115,7 +115,13 @@ fn by_ledger(
     let source = context.source(&args.key)?;
     context.catch_up(&source)?;
     let log = context.open(&source)?;
-    let index = Index::open(&Place::in_repository(repository.git_dir()).file(INDEX_FILE), &log)?;
+    // Beside a followed ledger it goes when that goes.
+    let file = if source.is_followed() {
+        source.ledger().git_dir().join(INDEX_FILE)
+    } else {
+        Place::in_repository(repository.git_dir()).file(INDEX_FILE)
+    };
+    let index = Index::open(&file, &log)?;
     let old = base.map_or_else(|| index.tip(&refname), |base| Ok(Some(base)))?;
     judge(args, repository, (&log, &index), (refname, old, tip))
 }
@@ -199,12 +205,12 @@ fn text(outcome: &Outcome<'_>, checked: &Checked, repository: &Repository) -> St
     };
     let head = match (outcome.accepted, outcome.tolerated) {
         (true, _) => styled(GOOD, "the gate would accept"),
-        (false, true) => styled(ODD, "the gate would let through, because the policy only observes,"),
+        (false, true) => styled(ODD, "the gate would let pass (the policy only observes)"),
         (false, false) => styled(BAD, "the gate would refuse"),
     };
     let who = outcome.pusher.map(|pusher| format!(" by {pusher}")).unwrap_or_default();
     let commits = counted(outcome.commits, "commit enters", "commits enter");
-    let mut text = format!("{head} to {word} {}{who}: {commits}\n", outcome.refname);
+    let mut text = format!("{head}: {word} {}{who}, {commits}\n", outcome.refname);
     let is_root = |oid: &Oid| repository.links(oid).is_ok_and(|(_, parents)| parents.is_empty());
     text.push_str(&refusal::reasons(&checked.decision, Some(&checked.policy), &is_root));
     text

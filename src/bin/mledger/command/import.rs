@@ -50,7 +50,7 @@ struct Imported {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let commits = unsigned(context, args, commits(&desk, &args.range)?)?;
-    if args.dry_run {
+    if args.dry_run || commits.is_empty() {
         let list = || format!("{}{} to vouch for\n", commits_text(&commits), words(commits.len()));
         context.output.result(&Imported { commits: commits.clone(), sent: false }, list)?;
         return Ok(End::Fine);
@@ -94,10 +94,6 @@ fn unsigned(context: &Context, args: &Args, commits: Vec<Oid>) -> Result<Vec<Oid
             kept.push(oid);
         }
     }
-    if kept.is_empty() {
-        let words = format!("`{}` holds no commit that needs it; there is nothing to vouch for", args.range);
-        return Err(Failure::new(words));
-    }
     Ok(kept)
 }
 
@@ -114,7 +110,10 @@ fn commits(desk: &Desk, range: &str) -> Result<Vec<Oid>, Failure> {
         list.args(["--not", &format!("--remotes={}", desk.remote)]);
     }
     list.arg("--");
-    let text = output(&mut list)?;
+    let text = output(&mut list).map_err(|error| {
+        let words = format!("`{range}` is no range of commits here");
+        Failure::from(error).of(words).try_this("git fetch     (then name a branch, or A..B)")
+    })?;
     let commits = text.lines().map(Oid::parse).collect::<Result<Vec<_>, _>>()?;
     if commits.len() > COMMITS_MAX {
         return Err(Failure::new(format!("`{range}` holds more than {COMMITS_MAX} commits"))

@@ -22,6 +22,9 @@ pub struct Args {
     /// In a bare repository: the ledger's name [default: host and folder]
     #[arg(long, value_name = "NAME", value_parser = Origin::parse)]
     pub origin: Option<Origin>,
+    /// In a bare repository: where another copy of the newest checkpoint is kept, on another volume than the repository
+    #[arg(long, value_name = "FILE")]
+    pub last_checkpoint: Option<PathBuf>,
     /// In a bare repository: what tells who pushes, where a push is not signed; see below [default: none]
     #[arg(long, value_name = "SOURCE")]
     pub login: Option<String>,

@@ -19,6 +19,15 @@ const AFTER_HELP: &str = "\
 For refs that were moved behind the gate, and after a backup was restored. Without --reason it only lists them. Where \
 a ref should stand elsewhere, an administrator puts it back on the server instead, with `git update-ref`.
 
+After a restore, with SERVER for the bare repository and CLONE for the clone that has seen most of the ledger:
+  git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log
+If the gate still says that the ledger was set back, nobody has its last entries: they are lost, and whoever holds a \
+receipt for one of them can prove it. To go on without them, knowingly, keep the proof and put the clone's checkpoint \
+in its place, also where `mledger.lastCheckpoint` names another copy:
+  mv SERVER/mledger/last-checkpoint SERVER/mledger/lost-checkpoint
+  cp CLONE/.git/mledger/checkpoint SERVER/mledger/last-checkpoint
+Then `mledger reconcile --reason …` takes the refs as the backup holds them, and people push again what it lacks.
+
 Example:
   mledger reconcile
   mledger reconcile --reason 'restored from the backup of Monday night' main";
@@ -48,15 +57,12 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
     let refs = wanted(unexplained(context, &desk, args)?, &args.refs)?;
     let listed = || refs.iter().map(|found| line(found) + "\n").collect::<String>();
-    let Some(reason) = &args.reason else {
+    let Some(reason) = args.reason.as_ref().filter(|_| !refs.is_empty()) else {
         let nothing = "every ref stands where the ledger put it; there is nothing to reconcile\n";
         let found = Reconciled { refs: refs.clone(), sent: false };
         context.output.result(&found, || if refs.is_empty() { nothing.to_owned() } else { listed() })?;
         return Ok(if refs.is_empty() { End::Fine } else { End::Found });
     };
-    if refs.is_empty() {
-        return Err(Failure::new("every ref stands where the ledger put it; there is nothing to reconcile"));
-    }
     if refs.len() > REFS_MAX {
         return Err(Failure::new(format!(
             "{} refs stand elsewhere; {REFS_MAX} can be reconciled at a time",

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
-use mledger::ledger::append::LAST_CHECKPOINT;
 use mledger::ledger::follow::{self, FollowError};
+use mledger::ledger::last::{LAST_CHECKPOINT, LastCheckpoint};
+use mledger::ledger::objects;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::ReadError;
 use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
@@ -28,7 +29,7 @@ const VERIFIED: &str = "verified";
 /// Check everything the ledger claims, offline: signatures, history, every decision, every ref
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt"
+    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects"
 )]
 pub struct Args {
     /// The repository [default: the one around the current folder]
@@ -38,6 +39,10 @@ pub struct Args {
     /// A checkpoint seen earlier, which the ledger must extend
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Compute again from the repository's objects what entries only assert: manifests, what merges change by
+    /// themselves, what else a push touches. Reads every file that ever changed
+    #[arg(long)]
+    objects: bool,
     /// Do not look at the repository's refs
     #[arg(long)]
     no_refs: bool,
@@ -53,7 +58,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let source = context.source(&args.key)?;
     let log = context.open(&source).map_err(unreadable)?;
     let place = Place::in_repository(source.repository().git_dir());
-    let seen = checkpoints(&place, args.since.as_deref())?;
+    let seen = checkpoints(context, source.repository(), &place, args.since.as_deref())?;
     let remote = remote_of(source.repository());
     let refs = match &remote {
         _ if args.no_refs => RefsOf::Nobody,
@@ -63,7 +68,8 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     };
     let looks_at_refs = !matches!(refs, RefsOf::Nobody);
     let bar = context.output.progress(log.size(), "verifying");
-    let report = verify(&log, &Options { seen, refs }, &mut |done| bar.set_position(done));
+    let objects = args.objects.then(|| source.repository());
+    let report = verify(&log, &Options { seen, objects, refs }, &mut |done| bar.set_position(done));
     let mut report = report.map_err(|error| Failure::from(error).found())?;
     bar.finish_and_clear();
     match fetched {
@@ -134,7 +140,12 @@ fn is_server(source: &crate::context::Source, place: &Place) -> bool {
 }
 
 /// What the ledger must extend: the checkpoint given, the one verified last, the server's second copy.
-fn checkpoints(place: &Place, since: Option<&Path>) -> Result<Vec<(String, Checkpoint)>, Failure> {
+fn checkpoints(
+    context: &Context,
+    repository: &Repository,
+    place: &Place,
+    since: Option<&Path>,
+) -> Result<Vec<(String, Checkpoint)>, Failure> {
     let mut seen = Vec::new();
     if let Some(path) = since {
         let checkpoint = parse(&read_file(path, CHECKPOINT_BYTES_MAX)?);
@@ -142,13 +153,19 @@ fn checkpoints(place: &Place, since: Option<&Path>) -> Result<Vec<(String, Check
             checkpoint.ok_or_else(|| Failure::new(format!("`{}` does not hold a checkpoint", path.display())))?;
         seen.push((format!("the checkpoint in `{}`", path.display()), checkpoint));
     }
-    for (file, words) in [
-        (VERIFIED, "the checkpoint verified last"),
-        (LAST_CHECKPOINT, "the second copy of the newest checkpoint"),
-        (follow::CHECKPOINT, "the checkpoint seen last"),
-    ] {
+    for (file, words) in [(VERIFIED, "the checkpoint verified last"), (follow::CHECKPOINT, "the checkpoint seen last")]
+    {
         if let Some(checkpoint) = place.read(file)?.as_deref().and_then(parse) {
             seen.push((words.to_owned(), checkpoint));
+        }
+    }
+    for file in LastCheckpoint::of(repository, place)?.files() {
+        match std::fs::read_to_string(file).ok().as_deref().and_then(parse) {
+            Some(checkpoint) => seen.push(("the second copy of the newest checkpoint".to_owned(), checkpoint)),
+            None if place.file(LAST_CHECKPOINT).exists() => {
+                context.output.say(format_args!("note: no checkpoint can be read from `{}`", file.display()));
+            }
+            None => {}
         }
     }
     Ok(seen)
@@ -172,6 +189,14 @@ fn remember(context: &Context, place: &Place, report: &Report, given: Option<&Ve
     };
     if let Err(error) = keep() {
         context.output.detail(format_args!("note: the checkpoint could not be remembered: {error}"));
+    }
+}
+
+fn checked_objects(counts: objects::Counts) -> String {
+    let checked = format!("{} computed again", counted(counts.checked, "assertion", "assertions"));
+    match counts.gone {
+        0 => checked,
+        gone => format!("{checked}, {gone} not: their objects are gone"),
     }
 }
 
@@ -205,6 +230,9 @@ fn text(report: &Report, looks_at_refs: bool) -> String {
         "not looked at".to_owned()
     };
     row("refs", looked);
+    if let Some(objects) = report.objects {
+        row("objects", checked_objects(objects));
+    }
     for problem in &report.problems {
         let place = match (&problem.index, &problem.refname) {
             (Some(index), _) => format!("entry {index}: "),

@@ -25,10 +25,12 @@ fn own(error: &(dyn Error + 'static)) -> Option<String> {
     let append = || error.downcast_ref().and_then(of_append);
     let follow = || error.downcast_ref().and_then(of_follow);
     let setup = || error.downcast_ref().and_then(of_setup);
+    let server = || error.downcast_ref().and_then(of_server_setup);
     let key = || error.downcast_ref().and_then(of_key);
     let install = || error.downcast_ref().and_then(of_install);
     let export = || error.downcast_ref().and_then(of_export);
-    git.or_else(read).or_else(append).or_else(follow).or_else(setup).or_else(key).or_else(install).or_else(export)
+    let ours = git.or_else(read).or_else(append).or_else(follow).or_else(setup).or_else(server);
+    ours.or_else(key).or_else(install).or_else(export)
 }
 
 /// Finds the inner error of the listed variants.
@@ -108,28 +110,60 @@ fn of_export(error: &ExportError) -> Option<String> {
     }
 }
 
-/// A ledger that went back is no case for a quick command: say what to find out and what to restore.
-const GO_ON: &str = "compare with a clone's `mledger verify`, then put back refs/mledger/log from the newest copy: git fetch CLONE/.git/mledger/log.git refs/mledger/log:refs/mledger/log";
+/// The ledger is in every clone that follows it: cut to its newest 256 appends, so that its chain may not meet the old
+/// one; whether it is the right one its newest checkpoint tells. What Git holds besides may well be older: an admin says
+/// so.
+const FETCH_NEWER: &str = "\
+git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log
+with the clone that has seen most of the ledger, by an administrator of the server; then, for refs that went back, too:
+mledger reconcile, in a clone of an administrator of the policy; its --help tells what else a restore needs";
+
+/// Two ledgers under one key: which is the right one no command can tell.
+const FIND_OUT: &str = "\
+mledger verify, in the clones: they know which ledger they saw
+git -C SERVER bundle create replaced.bundle refs/mledger/log, to keep what is there now, and then
+git -C SERVER fetch --update-shallow CLONE/.git/mledger/log.git +refs/mledger/log:refs/mledger/log";
 
 fn of_read(error: &ReadError) -> Option<String> {
     match error {
         ReadError::NoLedger => Some("mledger init".to_owned()),
         ReadError::NoEntry { .. } => Some("mledger log -n 1, for the newest entry".to_owned()),
         ReadError::Checkpoint(_) => {
-            Some("mledger verify --key VKEY, with the key that the ledger's administrator names".to_owned())
+            Some("mledger verify --key VKEY, with the key that the ledger's administrator names; on the server, put mledger/ledger.key and mledger/vkey back from your backup".to_owned())
         }
         _ => None,
     }
 }
 
 fn of_append(error: &AppendError) -> Option<String> {
-    if let AppendError::Place(PlaceError::Locked { .. }) = error {
-        return Some(
-            "push again; if it happens once more, an administrator should look for a hanging `mledger`".to_owned(),
-        );
+    match error {
+        AppendError::Place(PlaceError::Locked { .. }) => {
+            Some("push again; if it happens once more, an administrator should look for a hanging `mledger`".to_owned())
+        }
+        AppendError::SetBack { .. } | AppendError::Gone { .. } => Some(FETCH_NEWER.to_owned()),
+        AppendError::Forked { .. } => Some(FIND_OUT.to_owned()),
+        AppendError::NoLastCheckpoint(file) | AppendError::LastCheckpoint { file, .. } => Some(format!(
+            "put the file back, or mount what it lies on; where it is lost, take what the clone knows that has seen most:\ncp CLONE/.git/mledger/checkpoint '{}'",
+            file.display()
+        )),
+        _ => None,
     }
-    let set_back = matches!(error, AppendError::SetBack { .. } | AppendError::Forked { .. });
-    set_back.then(|| GO_ON.to_owned())
+}
+
+/// A ledger goes on with its own key only.
+fn of_server_setup(error: &server_setup::SetupError) -> Option<String> {
+    use server_setup::SetupError;
+    match error {
+        SetupError::Unfinished => {
+            Some("push again in a moment; if nobody sets it up now: mledger init, once more, on the server".to_owned())
+        }
+        SetupError::NoVkey(file) => Some(format!("cp CLONE/.git/mledger/vkey '{}'", file.display())),
+        SetupError::NoKey(_) | SetupError::Key { .. } | SetupError::Vkey(_) | SetupError::OtherKey(..) => Some(
+            "put mledger/ledger.key and mledger/vkey back from your backup; no other key can go on with this ledger"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 fn of_follow(error: &FollowError) -> Option<String> {

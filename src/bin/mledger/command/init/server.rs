@@ -31,7 +31,9 @@ pub fn set_up(context: &Context, args: &Args, repository: &Repository) -> Result
     };
     check(args, &policy)?;
     let login = source(args.login.as_deref().unwrap_or(LoginSource::None.word()))?;
-    let options = Options { policy, origin: args.origin.clone(), login, program: std::env::current_exe()? };
+    let last_checkpoint = args.last_checkpoint.as_ref().map(std::path::absolute).transpose()?;
+    let program = std::env::current_exe()?;
+    let options = Options { last_checkpoint, login, origin: args.origin.clone(), policy, program };
     let report = server_setup::set_up(repository.git_dir(), &options, Timestamp::now())?;
     if let Some(asked) = args.origin.as_ref().filter(|asked| report.existed && **asked != report.origin) {
         context.output.say(format_args!("note: the ledger keeps its name; it is not {asked} now"));

@@ -182,6 +182,9 @@ impl Sheet {
                 Pusher::Unknown => "neither certificate nor login".to_owned(),
             },
         );
+        if let Some(clock) = push.clock {
+            self.add("clock", styled(ODD, format_args!("said {clock}: it was wrong, then or before")));
+        }
         self.add("certificate", if push.certificate.is_some() { "kept" } else { "none" });
         self.add_all("updates", push.updates.iter().take(LINES_SHOWN).map(update));
         self.add_rest(push.updates.len());

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::git::{GitError, Kind, Repository};
+use super::{GitError, Kind, Repository};
 use crate::history::{self, Graph};
+use crate::model::manifest::Manifest;
 use crate::name::{Oid, RepoPath};
 
 /// How many tags may point to one another: Git sets no limit, and nobody uses two.
@@ -15,26 +16,29 @@ const TAGS_MAX: usize = 8;
 /// The most parents of a merge whose paths are explained by them: the bases of each two are compared.
 const PARENTS_MAX: usize = 16;
 
-/// The paths that a merge of `parents` (commit and tree) changes by itself; `changed` holds the paths that differ from
-/// each parent, in the parents' order, and `bases` the trees of the merge bases of any two of them.
+/// The paths that a merge of `parents` (commit and tree) changes by itself, by its manifest; `bases` holds the trees of
+/// the merge bases of any two of them. `compare` finds the paths that differ between two trees; none where it cannot.
 ///
 /// Where a base cannot be read or compared, every changed path counts as its own: too strict rather than too lax.
 pub fn own_paths(
     parents: &[(Oid, Oid)],
     bases: Option<Vec<Oid>>,
-    changed: &[BTreeSet<RepoPath>],
+    manifest: &Manifest,
     compare: &mut impl FnMut(Option<&Oid>, &Oid) -> Option<BTreeSet<RepoPath>>,
 ) -> Vec<RepoPath> {
-    let all: BTreeSet<RepoPath> = changed.iter().flatten().cloned().collect();
+    let lists = manifest.parents().iter();
+    let changed: Vec<BTreeSet<&RepoPath>> =
+        lists.map(|parent| parent.lines.iter().map(|line| &line.path).collect()).collect();
+    let all = manifest.touched().into_iter();
     let Some(sides) = bases.and_then(|bases| Sides::compare(&bases, parents, compare)) else {
-        return all.into_iter().collect();
+        return all.cloned().collect();
     };
     let explained = |path: &RepoPath| {
-        let mut changers = sides.changed.iter().zip(changed).filter(|(side, _)| side.contains(path)).peekable();
+        let mut changers = sides.changed.iter().zip(&changed).filter(|(side, _)| side.contains(path)).peekable();
         let takes_them = changers.peek().is_some() && changers.all(|(_, differs)| !differs.contains(path));
         takes_them && !sides.disputed.contains(path)
     };
-    all.into_iter().filter(|path| !explained(path)).collect()
+    all.filter(|path| !explained(path)).cloned().collect()
 }
 
 /// The trees of the merge bases of any two parents; none where one cannot be read, or there are too many parents.
@@ -52,7 +56,7 @@ pub fn base_trees<G: Graph>(
             bases.extend(history::difference(graph, &[*first], &[*second])?.meeting);
         }
     }
-    Ok(bases.iter().map(|base| tree_of(repository, base)).collect())
+    Ok(bases.iter().map(|base| tree_at(repository, base).ok()).collect())
 }
 
 /// What each side changed since the merge bases.
@@ -80,10 +84,11 @@ impl Sides {
 }
 
 /// The tree of a commit, read without judging the rest of it: baseline commits may be of any form that Git takes.
-pub fn tree_of(repository: &Repository, commit: &Oid) -> Option<Oid> {
-    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64).ok()?;
-    let text = raw.get(..45)?.strip_prefix(b"tree ")?;
-    std::str::from_utf8(text).ok().and_then(|hex| Oid::parse(hex).ok())
+pub fn tree_at(repository: &Repository, commit: &Oid) -> Result<Oid, GitError> {
+    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64)?;
+    let text = raw.get(..45).and_then(|line| line.strip_prefix(b"tree "));
+    let tree = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|hex| Oid::parse(hex).ok());
+    tree.ok_or(GitError::Kind(*commit, "well-formed commit"))
 }
 
 /// The parents of a commit, likewise.
