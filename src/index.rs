@@ -71,6 +71,9 @@ const TABLES: [&str; 12] = [
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
 const PAGE_BYTES: u32 = 512;
 
+/// How much of the file is read as memory, in bytes: the refs and commits of any repository that we know.
+const MAPPED_BYTES_MAX: i64 = 256 << 20;
+
 /// How long the log of changes may grow, in bytes: some thirty pushes. Every process that opens the index reads it
 /// once.
 const WAL_BYTES_MAX: u64 = 128 * 1024;
@@ -191,6 +194,8 @@ impl Index {
         index.0.pragma_update(None, "page_size", PAGE_BYTES)?;
         index.0.pragma_update(None, "journal_mode", "WAL")?;
         index.0.pragma_update(None, "synchronous", "NORMAL")?;
+        // Ten thousand refs lie in more pages than one would like to read one by one.
+        index.0.pragma_update(None, "mmap_size", MAPPED_BYTES_MAX)?;
         // The log of changes gets short again when it begins anew.
         index.0.pragma_update(None, "journal_size_limit", 0)?;
         // Each push is a process of its own: a checkpoint at the end of each would sync twice and write all again. They
@@ -280,11 +285,12 @@ impl Index {
         let rows = query.query_map([], |row| {
             let generation: Option<u32> = row.get(3)?;
             let target = row.get(2).map(Oid::from_bytes)?;
-            Ok((row.get::<_, String>(0)?, row.get(1)?, generation.map(|generation| (generation, target))))
+            let refname = RefName::parse(row.get_ref(0)?.as_str()?);
+            Ok((refname, row.get(1)?, generation.map(|generation| (generation, target))))
         })?;
         rows.map(|row| {
-            let (name, oid, commit) = row?;
-            Ok(Tip { refname: RefName::parse(&name)?, oid: Oid::from_bytes(oid), commit })
+            let (refname, oid, commit) = row?;
+            Ok(Tip { refname: refname?, oid: Oid::from_bytes(oid), commit })
         })
         .collect()
     }
@@ -302,6 +308,12 @@ impl Index {
             Ok(OpenMove { push: push.cast_unsigned(), refname: RefName::parse(&name)?, old, new, time_ms, process })
         })
         .collect()
+    }
+
+    /// Whether a receive-pack has moves that are not settled.
+    pub fn is_waiting(&self, process: &str) -> Result<bool, IndexError> {
+        let mut query = self.0.prepare_cached("SELECT 1 FROM open WHERE process = ?")?;
+        Ok(query.exists([process])?)
     }
 
     /// The entry that holds the policy in force.

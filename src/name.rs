@@ -126,7 +126,9 @@ impl RefName {
         if text.contains("..") || text.contains("@{") || text.ends_with('.') {
             return refused("it holds `..` or `@{`, or ends in `.`");
         }
-        let bad = |part: &str| part.is_empty() || part.starts_with('.') || part.to_ascii_lowercase().ends_with(".lock");
+        let is_lock =
+            |part: &str| part.as_bytes().last_chunk().is_some_and(|end: &[u8; 5]| end.eq_ignore_ascii_case(b".lock"));
+        let bad = |part: &str| part.is_empty() || part.starts_with('.') || is_lock(part);
         if text.split('/').any(bad) {
             return refused("a part of it is empty, begins with `.` or ends in `.lock`");
         }

@@ -16,7 +16,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::GitError;
-use crate::name::Oid;
+use crate::name::{Oid, RefName};
 
 /// Where a ref leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,7 @@ pub fn list(git_dir: &Path) -> Result<BTreeMap<String, Target>, GitError> {
 
 /// The same for one folder of refs, such as `refs/heads`.
 pub fn list_under(git_dir: &Path, folder: &str) -> Result<BTreeMap<String, Target>, GitError> {
-    let mut found = packed(&git_dir.join("packed-refs"))?;
-    found.retain(|name, _| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+    let mut found = packed(&git_dir.join("packed-refs"), folder)?;
     let mut todo = vec![(git_dir.join(folder), folder.to_owned())];
     while let Some((folder, name)) = todo.pop() {
         for entry in read_folder(&folder)? {
@@ -58,6 +57,36 @@ pub fn list_under(git_dir: &Path, folder: &str) -> Result<BTreeMap<String, Targe
         }
     }
     Ok(found)
+}
+
+/// What one ref leads to; none if it does not exist.
+pub fn find(git_dir: &Path, name: &RefName) -> Result<Option<Target>, GitError> {
+    // In this order: Git packs a ref before it removes its file.
+    if has_file(git_dir, name) { loose(&git_dir.join(name.as_str())) } else { find_packed(git_dir, name) }
+}
+
+/// Whether a ref has a file of its own, of which others are to be asked what it means; without one it may be packed.
+pub fn has_file(git_dir: &Path, name: &RefName) -> bool {
+    match fs::symlink_metadata(git_dir.join(name.as_str())) {
+        Ok(found) => !found.is_dir(),
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}
+
+/// What a ref leads to by `packed-refs`, where it has no file of its own.
+pub fn find_packed(git_dir: &Path, name: &RefName) -> Result<Option<Target>, GitError> {
+    let text = read(&git_dir.join("packed-refs"))?.unwrap_or_default();
+    let end = format!(" {name}\n");
+    let mut from = 0;
+    while let Some(found) = text.get(from..).and_then(|rest| rest.find(&end)) {
+        let at = from + found;
+        let id = text.get(..at).and_then(|before| before.rsplit('\n').next());
+        if let Some(oid) = id.and_then(|id| Oid::parse(id).ok()) {
+            return Ok(Some(Target::Object(oid)));
+        }
+        from = at + end.len();
+    }
+    Ok(None)
 }
 
 fn has_lock_end(part: &str) -> bool {
@@ -82,10 +111,12 @@ fn loose(path: &PathBuf) -> Result<Option<Target>, GitError> {
     Ok(Oid::parse(&id.to_ascii_lowercase()).ok().map(Target::Object))
 }
 
-fn packed(path: &PathBuf) -> Result<BTreeMap<String, Target>, GitError> {
+fn packed(path: &PathBuf, folder: &str) -> Result<BTreeMap<String, Target>, GitError> {
     let text = read(path)?.unwrap_or_default();
     let pair = |line: &str| {
         let (id, name) = line.split_once(' ')?;
+        // Most are of other folders, and need no copy.
+        name.strip_prefix(folder)?.strip_prefix('/')?;
         Some((name.to_owned(), Target::Object(Oid::parse(id).ok()?)))
     };
     Ok(text.lines().filter_map(pair).collect())
@@ -142,6 +173,13 @@ mod tests {
         .into();
         assert_eq!(list(folder.path()).unwrap(), expected);
         assert_eq!(list(&folder.path().join("nowhere")).unwrap(), BTreeMap::new());
+        for (name, target) in [("refs/tags/v1", Some(object(&one))), ("refs/tags/v", None), ("refs/heads/main/x", None)]
+        {
+            assert_eq!(find(folder.path(), &RefName::parse(name).unwrap()).unwrap(), target, "{name}");
+        }
+        for (name, target) in &expected {
+            assert_eq!(find(folder.path(), &RefName::parse(name).unwrap()).unwrap().as_ref(), Some(target), "{name}");
+        }
         let tags = list_under(folder.path(), "refs/tags").unwrap();
         assert_eq!(tags, [("refs/tags/v1".to_owned(), object(&one))].into());
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 
+use super::ref_move;
 use super::refs::{self, Target};
 use crate::name::{Oid, RefName};
 
@@ -252,6 +253,12 @@ impl Repository {
 
     /// Where a ref stands; none if it does not exist. A symbolic ref is followed.
     pub fn tip(&self, name: &RefName) -> Result<Option<Oid>, GitError> {
+        if self.has_no_file(name) {
+            return Ok(match refs::find_packed(self.git_dir(), name)? {
+                Some(Target::Object(oid)) => Some(oid),
+                Some(Target::Ref(_)) | None => None,
+            });
+        }
         match self.inner.refname_to_id(name.as_str()) {
             Ok(id) => Ok(Some(oid(id))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
@@ -261,6 +268,10 @@ impl Repository {
 
     /// Whether a ref points to another ref.
     pub fn is_symbolic(&self, name: &RefName) -> Result<bool, GitError> {
+        if self.has_no_file(name) {
+            // Only objects are packed.
+            return Ok(false);
+        }
         match self.inner.find_reference(name.as_str()) {
             Ok(reference) => Ok(reference.kind() == Some(git2::ReferenceType::Symbolic)),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
@@ -309,6 +320,11 @@ impl Repository {
             ErrorCode::Locked => GitError::RefLocked(name.clone()),
             _ => GitError::Other("move a ref", error),
         })
+    }
+
+    /// The same; the ref has reached the disk when this returns. It is for refs that nobody names folders after.
+    pub fn move_ref_durably(&self, name: &RefName, new: &Oid, expected: Option<&Oid>) -> Result<(), GitError> {
+        ref_move::move_ref(self.git_dir(), name, new, expected)
     }
 
     /// Removes a ref, if it is there.
@@ -410,6 +426,12 @@ impl Repository {
             .filter(|(file, _)| self.git_dir().join(file).exists())
             .map(|(_, word)| word)
             .collect()
+    }
+
+    /// Whether a ref has no file, and so is packed or does not exist: libgit2 would take all packed refs apart to find
+    /// out. A linked work tree has files elsewhere, too.
+    fn has_no_file(&self, name: &RefName) -> bool {
+        self.own_dir() == self.git_dir() && !refs::has_file(self.git_dir(), name)
     }
 
     /// The commits behind which the history is cut; none if the file that lists them cannot be read.

@@ -20,9 +20,10 @@ pub struct Reach {
 impl Reach {
     /// What tips reach, each given with its generation.
     pub fn new(tips: impl IntoIterator<Item = (u32, Oid)>) -> Self {
-        let mut reach = Self::default();
-        tips.into_iter().for_each(|(generation, tip)| reach.add(generation, tip));
-        reach
+        let mut open: Vec<(u32, Oid)> = tips.into_iter().collect();
+        let mut reached = HashSet::with_capacity(open.len());
+        open.retain(|(_, tip)| reached.insert(*tip));
+        Self { open: open.into(), reached }
     }
 
     /// Adds a tip. What was answered before stays true where it was yes.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gather::{Found, Gathered, Material};
+use super::found::{Found, Material};
+use super::gather::Gathered;
 use crate::clock::Timestamp;
 use crate::entry::field::{Blobs, Field, INLINE_BYTES_MAX};
 use crate::entry::leaf::{

@@ -4,10 +4,11 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::found::{Found, Read, look};
 use super::lookalikes::Lookalikes;
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
-use crate::evidence::{self, Evidence};
+use crate::evidence;
 use crate::git::manifest::{self, ManifestError};
 use crate::git::{GitError, Kind, Repository, merge, touched};
 use crate::history::{self, Graph, Node, Reach};
@@ -33,6 +34,9 @@ pub const TIME_MAX: Duration = Duration::from_mins(5);
 
 /// How long it may be looked at once more under the lock: less than others wait for that.
 pub const TIME_LOCKED_MAX: Duration = Duration::from_secs(20);
+
+/// How many commits are read before their signatures are verified, which all cores do then.
+const DESCRIBED_TOGETHER: usize = 1024;
 
 /// Why the facts cannot be gathered; each denies the push.
 #[derive(Debug, thiserror::Error)]
@@ -116,28 +120,6 @@ pub fn action(command: &Command) -> Move {
         (Some(_), None) => Move::Delete,
         (Some(_), Some(_)) => Move::Update,
     }
-}
-
-/// A commit that one of the updates brings into view.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// What it shows.
-    pub evidence: Evidence,
-    /// Whether it is a commit that counts, but for who signed it.
-    pub is_readable: bool,
-    /// What its leaf would hold; none if it has a leaf already, or cannot be read.
-    pub material: Option<Material>,
-}
-
-/// What goes into a commit leaf.
-#[derive(Clone, Debug)]
-pub struct Material {
-    /// The raw commit.
-    pub raw: Vec<u8>,
-    /// Its manifest's text.
-    pub manifest: String,
-    /// For a merge: the paths it changes by itself.
-    pub own: Option<Vec<RepoPath>>,
 }
 
 /// Everything gathered about a push's updates.
@@ -284,10 +266,12 @@ impl<'a> Gatherer<'a> {
     /// A new ref must differ from every other by more than case and accents: where a file system folds them, one stands
     /// for both.
     fn refuse_lookalikes(&mut self) -> Result<(), GatherError> {
-        if self.found.updates.iter().all(|update| update.action != Move::Create) {
+        let created = self.found.updates.iter().filter(|update| update.action == Move::Create);
+        let mut created = created.map(|update| &update.refname).peekable();
+        if created.peek().is_none() {
             return Ok(());
         }
-        let mut names = Lookalikes::default();
+        let mut names = Lookalikes::new(created);
         for tip in self.tips()? {
             names.add(&tip.refname);
         }
@@ -556,23 +540,34 @@ impl<'a> Gatherer<'a> {
 
     /// Makes sure that each commit's evidence is at hand.
     fn describe(&mut self, oids: &[Oid]) -> Result<(), GatherError> {
-        for oid in oids {
-            self.limits.check_time()?;
-            if !self.found.commits.contains_key(oid) {
-                let mut found = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
-                    Some(entry) => self.recorded(oid, entry)?,
+        let missing: Vec<Oid> = oids.iter().filter(|oid| !self.found.commits.contains_key(oid)).copied().collect();
+        for oids in missing.chunks(DESCRIBED_TOGETHER) {
+            let (mut names, mut read) = (Vec::new(), Vec::new());
+            for oid in oids {
+                self.limits.check_time()?;
+                let commit = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
+                    Some(entry) => Ok(self.recorded(oid, entry)?),
                     None => self.fresh(oid)?,
                 };
-                if found.is_readable {
-                    found.evidence.facts.vouched = self.sources.index.voucher(oid)?;
+                match commit {
+                    Ok(commit) => {
+                        names.push(*oid);
+                        read.push(commit);
+                    }
+                    Err(error) => {
+                        self.found.commits.insert(*oid, Found::unreadable(&error.to_string()));
+                    }
                 }
-                self.found.commits.insert(*oid, found);
+            }
+            for (oid, mut found) in names.into_iter().zip(look(read)) {
+                found.evidence.facts.vouched = self.sources.index.voucher(&oid)?;
+                self.found.commits.insert(oid, found);
             }
         }
         Ok(())
     }
 
-    fn recorded(&self, oid: &Oid, entry: u64) -> Result<Found, GatherError> {
+    fn recorded(&self, oid: &Oid, entry: u64) -> Result<Read, GatherError> {
         let lost = || GatherError::Recorded { oid: *oid, entry };
         let Leaf::Commit(leaf) = self.sources.log.leaf(entry)? else { return Err(lost()) };
         let blob = |name: &_| self.sources.log.blob(name);
@@ -581,16 +576,10 @@ impl<'a> Gatherer<'a> {
         let own = leaf.own.as_ref().map(|own| own.read_text(blob)).transpose()?;
         let own = own.map(|text| parse_paths(&text).ok_or_else(lost)).transpose()?;
         let commit = Commit::parse(&raw).map_err(|_| lost())?;
-        let evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
-        Ok(Found { evidence, is_readable: true, material: None })
+        Ok(Read { raw, commit, manifest, own, collision: None, is_recorded: true })
     }
 
-    fn fresh(&mut self, oid: &Oid) -> Result<Found, GatherError> {
-        let refused = |error: &CommitError| Found {
-            evidence: evidence::unreadable(&error.to_string()),
-            is_readable: false,
-            material: None,
-        };
+    fn fresh(&mut self, oid: &Oid) -> Result<Result<Read, CommitError>, GatherError> {
         let raw = self.sources.pushed.read_limited(oid, Kind::Commit, RAW_BYTES_MAX as u64)?;
         self.commits_bytes += raw.len();
         if self.commits_bytes > COMMITS_BYTES_MAX {
@@ -602,7 +591,7 @@ impl<'a> Gatherer<'a> {
         }
         let commit = match Commit::parse(&raw) {
             Ok(commit) => commit,
-            Err(error) => return Ok(refused(&error)),
+            Err(error) => return Ok(Err(error)),
         };
         self.trees.borrow_mut().insert(*oid, commit.tree);
         let mut parents = Vec::new();
@@ -611,11 +600,10 @@ impl<'a> Gatherer<'a> {
         }
         let manifest = manifest::manifest(self.sources.pushed, &commit.tree, &parents, &mut self.cache, &self.limits)?;
         let own = if parents.len() > 1 { Some(self.own_paths(&parents, &manifest)?) } else { None };
-        let mut evidence = evidence::gather(&raw, &commit, &manifest, own.as_deref());
         let collision =
             manifest::collision(self.sources.pushed, &commit.tree, &manifest, &mut self.cache, &self.limits)?;
-        evidence.facts.collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
-        Ok(Found { evidence, is_readable: true, material: Some(Material { raw, manifest: manifest.to_text(), own }) })
+        let collision = collision.map(|Collision { path, with }| facts::Collision { path, with });
+        Ok(Ok(Read { raw, commit, manifest, own, collision, is_recorded: false }))
     }
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {

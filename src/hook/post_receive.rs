@@ -11,12 +11,18 @@ use crate::ledger::append::{AppendError, Batch};
 pub fn post_receive(path: &Path) -> Result<(), GateError> {
     let gate = Gate::open(path)?;
     inbox::sweep(gate.repository())?;
-    let mut locked = gate.lock()?;
-    let log = gate.log()?;
-    let mut index = gate.index(&log)?;
-    let now = Timestamp::now();
+    let mut index = gate.index(&gate.log()?)?;
     // Git runs this hook after it has moved all refs that it will.
     let done = settle::receive_pack();
+    let settled_by_others = || match &done {
+        Some(done) => Ok(!index.is_waiting(done)?),
+        None => Ok(false),
+    };
+    // Whoever holds the lock settles what has landed, and may have settled this push by now.
+    let Some(mut locked) = gate.lock_unless(settled_by_others)? else { return Ok(()) };
+    let log = gate.log()?;
+    index.sync(&log)?;
+    let now = Timestamp::now();
     let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, done.as_deref())?;
     let mut tally = gate.tally(&log);
     let mut leaves = tally.due(locked.size(), settlement.time).map_err(AppendError::from)?;

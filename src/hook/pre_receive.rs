@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::draft::Draft;
 use super::gather::{self, GatherError, Gathered, Sources};
@@ -23,7 +24,7 @@ use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
 use crate::ledger::append::{AppendError, Locked, Signer};
 use crate::ledger::check::chain;
-use crate::ledger::place::Place;
+use crate::ledger::place::{LOCK_WAIT_MAX, Place, PlaceError};
 use crate::ledger::read::{Log, ReadError};
 use crate::name::{NameError, Oid, Origin, RefName};
 use crate::object::certificate::{self, Command};
@@ -47,6 +48,9 @@ pub(super) const COUNTED: &str =
 
 /// The index, beside the ledger.
 const INDEX_FILE: &str = "index.sqlite";
+
+/// How often somebody who waits for the lock looks whether there is still something to do.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How often the gate looks for a moment between two appends of others before it stops them for one.
 const SNAPSHOT_TRIES: u32 = 8;
@@ -200,6 +204,22 @@ impl Gate {
     /// Locks the ledger for an append.
     pub fn lock(&self) -> Result<Locked<'_>, AppendError> {
         Locked::open(&self.main, &self.place, &self.signer)
+    }
+
+    /// The same, unless it becomes needless while others hold the lock: then none.
+    pub fn lock_unless(&self, needless: impl Fn() -> Result<bool, GateError>) -> Result<Option<Locked<'_>>, GateError> {
+        let begin = Instant::now();
+        loop {
+            let taken = self.place.lock_within(LOOK_EVERY);
+            match taken {
+                Err(PlaceError::Locked { .. }) if needless()? => return Ok(None),
+                Err(PlaceError::Locked { .. }) if begin.elapsed() < LOCK_WAIT_MAX => {}
+                taken => {
+                    let lock = taken.map_err(AppendError::from)?;
+                    return Ok(Some(Locked::open_with(lock, &self.main, &self.place, &self.signer)?));
+                }
+            }
+        }
     }
 
     /// The configured source of logins. One that the genesis entry does not name is none: nobody would believe it.

@@ -141,7 +141,17 @@ pub struct Locked<'a> {
 impl<'a> Locked<'a> {
     /// Locks an existing ledger, and checks that it extends what it has signed.
     pub fn open(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
-        let (repository, last, lock) = take(repository, place)?;
+        Self::open_with(place.lock()?, repository, place, signer)
+    }
+
+    /// The same with the lock of `place` that the caller has taken.
+    pub fn open_with(
+        lock: Lock,
+        repository: &Repository,
+        place: &Place,
+        signer: &'a Signer,
+    ) -> Result<Self, AppendError> {
+        let (repository, last) = open_durable(repository, place)?;
         let log = Log::open(&repository, Some(&signer.vkey()))?;
         let cache = HashCache::open(&place.file("hashes"), &log)?;
         check_extends_last(&last, &log, &cache, signer)?;
@@ -153,7 +163,8 @@ impl<'a> Locked<'a> {
 
     /// Locks the place of a ledger that does not exist yet, and never did.
     pub fn create(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
-        let (repository, last, lock) = take(repository, place)?;
+        let lock = place.lock()?;
+        let (repository, last) = open_durable(repository, place)?;
         if let Some(checkpoint) = last.newest(&signer.vkey())? {
             return Err(AppendError::Gone { signed: checkpoint.size() });
         }
@@ -340,7 +351,7 @@ impl<'a> Locked<'a> {
         let expected = self.head.as_ref().map(|head| head.commit);
         let mut tries = 0;
         loop {
-            match self.repository.move_ref(name, commit, expected.as_ref(), "append") {
+            match self.repository.move_ref_durably(name, commit, expected.as_ref()) {
                 Err(GitError::RefLocked(_)) if tries < REF_LOCK_TRIES => {
                     tries += 1;
                     std::thread::sleep(REF_LOCK_PAUSE);
@@ -366,11 +377,10 @@ impl<'a> Locked<'a> {
     }
 }
 
-fn take(repository: &Repository, place: &Place) -> Result<(Repository, LastCheckpoint, Lock), AppendError> {
-    let lock = place.lock()?;
+fn open_durable(repository: &Repository, place: &Place) -> Result<(Repository, LastCheckpoint), AppendError> {
     let repository = Repository::open_durable(repository.git_dir(), &place.file("durable.config"))?;
     let last = LastCheckpoint::of(&repository, place)?;
-    Ok((repository, last, lock))
+    Ok((repository, last))
 }
 
 fn check_extends_last(

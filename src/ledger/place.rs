@@ -69,7 +69,7 @@ impl Place {
     }
 
     /// The same with another wait.
-    fn lock_within(&self, wait: Duration) -> Result<Lock, PlaceError> {
+    pub fn lock_within(&self, wait: Duration) -> Result<Lock, PlaceError> {
         let path = self.file("lock");
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|source| error("open", &path, source))?;
