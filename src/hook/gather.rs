@@ -433,7 +433,7 @@ impl<'a> Gatherer<'a> {
         self.extra(update, &leaving, old, None)
     }
 
-    /// Finds what each deleted ref alone reaches, in one walk for all of them.
+    /// Finds what goes with each deleted ref, in one walk for all of them.
     fn find_leaving(&mut self, commands: &[Command]) -> Result<(), GatherError> {
         let deleted: BTreeMap<&RefName, Oid> = commands
             .iter()
@@ -449,8 +449,7 @@ impl<'a> Gatherer<'a> {
             // One that stands at no commit gets a problem of its own.
             gone.extend(merge::commit_at(self.sources.pushed, *old)?);
         }
-        let leaving = others.leaving(self, &gone)?;
-        self.leaving = gone.into_iter().zip(leaving).collect();
+        self.leaving = others.leaving(self, &gone)?;
         Ok(())
     }
 

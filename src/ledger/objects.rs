@@ -70,7 +70,7 @@ impl Lie {
 pub struct Objects<'a> {
     repository: &'a Repository,
     cache: Cache,
-    /// What each ref that the push at hand deletes reaches alone, by its commit.
+    /// What goes with each ref that the push at hand deletes, by its commit.
     leaving: HashMap<Oid, Vec<Oid>>,
     /// What was done so far.
     pub counts: Counts,
@@ -199,7 +199,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// What only the deleted refs reach, in one walk for all of them.
+    /// What goes with the deleted refs, in one walk for all of them.
     fn find_leaving(
         &self,
         stand: &Stand<'_>,
@@ -217,8 +217,7 @@ impl<'a> Objects<'a> {
         for old in deleted.values() {
             gone.extend(merge::commit_at(self.repository, *old)?);
         }
-        let leaving = Reach::new(others).leaving(stand.graph, &gone)?;
-        Ok(gone.into_iter().zip(leaving).collect())
+        Ok(Reach::new(others).leaving(stand.graph, &gone)?)
     }
 
     /// What goes with a ref that is removed.
