@@ -1,8 +1,9 @@
 use super::*;
 use crate::clock::Timestamp;
+use crate::entry::field::Field;
 use crate::entry::leaf::{
-    Baseline, Genesis, GenesisKind, Landed, LandedKind, Observed, ObservedKind, PushKind, Range, Settled, Unexplained,
-    Update, VERSION, Verdict,
+    Baseline, Genesis, GenesisKind, Landed, LandedKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Settled,
+    State, Unexplained, Update, VERSION, Verdict,
 };
 use crate::git::Repository;
 use crate::identity::ed25519::SecretKey;
