@@ -63,8 +63,8 @@
 //! *Signed* by an actor: the commit with its trailers, the push certificate, a statement. *Derived* from leaves by
 //! anyone: which commits enter a ref, the paths they change, the move, the decision. *Asserted* by the server, and
 //! recomputable only with the repository at hand: logins, the nonce of a push certificate, the paths a merge changes by
-//! itself (`own`), touched paths that no leaf shows (`extra`), manifests that no trailer binds, names that collide
-//! (`collision`), whether an authorised push landed, and how many denials were only counted. `mledger verify --objects`
+//! itself (`own`), touched paths that no leaf shows (`extra`), names that collide (`collision`), manifests that no
+//! trailer binds, whether an authorised push landed, and how many denials were only counted. `mledger verify --objects`
 //! computes manifests, `own` and `extra` again ([`ledger::objects`]).
 //!
 //! A commit that nobody enrolled has signed gets an entry in two ways only, and says so: an admin's statement vouches

@@ -102,6 +102,14 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// Forgets what was spent, and keeps what is known of blobs.
+    pub fn renew(&mut self) {
+        (self.changes, self.files_bytes, self.trees_bytes) = (0, 0, 0);
+        if self.contents.len() > CONTENTS_MAX {
+            self.contents.clear();
+        }
+    }
+
     fn read_tree(&mut self, read: &Repository, oid: &Oid, limits: &Limits) -> Result<Vec<u8>, GitError> {
         limits.check_time()?;
         let (bytes, max) = (self.trees_bytes as u64, limits.trees_bytes_max as u64);
@@ -111,14 +119,6 @@ impl Cache {
         let raw = read.read_limited(oid, Kind::Tree, tree::RAW_BYTES_MAX as u64)?;
         self.trees_bytes = self.trees_bytes.saturating_add(raw.len());
         Ok(raw)
-    }
-
-    /// Forgets what was spent, and keeps what is known of blobs.
-    pub fn renew(&mut self) {
-        (self.changes, self.files_bytes, self.trees_bytes) = (0, 0, 0);
-        if self.contents.len() > CONTENTS_MAX {
-            self.contents.clear();
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What tips reach, found out from the top down and no further than somebody asks.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::Graph;
@@ -79,37 +80,27 @@ impl Reach {
         Ok(entering.into_iter().map(|(_, oid)| oid).collect())
     }
 
-    /// For each of the `gone` commits those that it alone reaches: neither another of them does nor a tip. Parents
-    /// first; nothing for a commit that is named twice.
-    pub fn leaving<G: Graph>(&mut self, graph: &G, gone: &[Oid]) -> Result<Vec<Vec<Oid>>, G::Error> {
-        // Whose each commit is; none where more than one reaches it.
-        let mut owners: HashMap<Oid, Option<usize>> = HashMap::new();
+    /// What the `gone` commits reach and no tip does, by the first of them that is found to reach it: as if the others
+    /// had gone before it. Parents first.
+    pub fn leaving<G: Graph>(&mut self, graph: &G, gone: &[Oid]) -> Result<HashMap<Oid, Vec<Oid>>, G::Error> {
+        let mut owners: HashMap<Oid, Oid> = gone.iter().map(|oid| (*oid, *oid)).collect();
+        let mut leaving: HashMap<Oid, Vec<(u32, Oid)>> = gone.iter().map(|oid| (*oid, Vec::new())).collect();
         let mut queue = BinaryHeap::new();
-        for (owner, oid) in gone.iter().enumerate() {
-            if owners.insert(*oid, Some(owner)).is_none() {
-                queue.push((graph.node(oid)?.generation, *oid));
-            } else {
-                owners.insert(*oid, None);
-            }
+        for oid in leaving.keys() {
+            queue.push((graph.node(oid)?.generation, *oid));
         }
-        let mut leaving = vec![Vec::new(); gone.len()];
         while let Some((generation, oid)) = queue.pop() {
             if self.contains(graph, generation, &oid)? {
                 continue;
             }
-            // Final by now: every child is of a higher generation.
-            let owner = owners.get(&oid).copied().flatten();
-            if let Some(own) = owner.and_then(|owner| leaving.get_mut(owner)) {
+            let Some(owner) = owners.get(&oid).copied() else { continue };
+            if let Some(own) = leaving.get_mut(&owner) {
                 own.push((generation, oid));
             }
             for parent in graph.node(&oid)?.parents {
-                match owners.get_mut(&parent) {
-                    Some(before) if *before != owner => *before = None,
-                    Some(_) => {}
-                    None => {
-                        owners.insert(parent, owner);
-                        queue.push((graph.node(&parent)?.generation, parent));
-                    }
+                if let Entry::Vacant(free) = owners.entry(parent) {
+                    free.insert(owner);
+                    queue.push((graph.node(&parent)?.generation, parent));
                 }
             }
         }
@@ -117,7 +108,7 @@ impl Reach {
             own.sort_unstable();
             own.into_iter().map(|(_, oid)| oid).collect()
         };
-        Ok(leaving.into_iter().map(parents_first).collect())
+        Ok(leaving.into_iter().map(|(gone, own)| (gone, parents_first(own))).collect())
     }
 }
 
@@ -180,7 +171,8 @@ mod tests {
         assert!(reach.entering(&graph, &[nth(9_999)]).unwrap().is_empty());
         let asked = graph.1.borrow().len();
         assert!(asked < 20, "{asked} commits were read");
-        assert_eq!(reach.leaving(&graph, &[nth(10_002)]).unwrap(), [[nth(10_000), nth(10_001), nth(10_002)]]);
+        let leaving = reach.leaving(&graph, &[nth(10_002)]).unwrap();
+        assert_eq!(leaving[&nth(10_002)], [nth(10_000), nth(10_001), nth(10_002)]);
         assert!(reach.entering(&graph, &[nth(77_777)]).is_err());
     }
 
@@ -214,11 +206,14 @@ mod tests {
                     prop_assert_eq!(entering.into_iter().collect::<BTreeSet<_>>(), expected);
                 }
                 let leaving = reach.leaving(&graph, &new).unwrap();
-                for (place, own) in leaving.into_iter().enumerate() {
-                    let mut others = tips.clone();
-                    others.extend(new.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, oid)| *oid));
-                    prop_assert_eq!(own, difference(&graph, &[new[place]], &others).unwrap().entering);
+                let mut all = BTreeSet::new();
+                for (gone, own) in leaving {
+                    let (reached, count) = (reach_of(&graph, &[gone]), all.len() + own.len());
+                    prop_assert!(own.iter().all(|oid| reached.contains(oid)));
+                    all.extend(own);
+                    prop_assert_eq!(all.len(), count, "one is told twice");
                 }
+                prop_assert_eq!(all, reach_of(&graph, &new).difference(&old).copied().collect::<BTreeSet<_>>());
             }
         }
     }

@@ -433,7 +433,7 @@ impl<'a> Gatherer<'a> {
         self.extra(update, &leaving, old, None)
     }
 
-    /// Finds what each deleted ref alone reaches, in one walk for all of them.
+    /// Finds what goes with each deleted ref, in one walk for all of them.
     fn find_leaving(&mut self, commands: &[Command]) -> Result<(), GatherError> {
         let deleted: BTreeMap<&RefName, Oid> = commands
             .iter()
@@ -449,15 +449,17 @@ impl<'a> Gatherer<'a> {
             // One that stands at no commit gets a problem of its own.
             gone.extend(merge::commit_at(self.sources.pushed, *old)?);
         }
-        let leaving = others.leaving(self, &gone)?;
-        self.leaving = gone.into_iter().zip(leaving).collect();
+        self.leaving = others.leaving(self, &gone)?;
         Ok(())
     }
 
     /// The paths of leaving commits and of the difference between the tips, beyond those of the entering commits.
     fn extra(&mut self, update: &mut Update, leaving: &[Oid], old: Oid, new: Option<Oid>) -> Result<(), GatherError> {
-        let pushed = self.sources.pushed;
-        let mut paths = touched::between(pushed, leaving, &old, new.as_ref(), &mut |old, new| self.compare(old, new))?;
+        let Self { sources, trees, cache, limits, .. } = self;
+        let pushed = sources.pushed;
+        let mut compare = |old: Option<&Oid>, new: &Oid| compare(pushed, old, new, cache, limits);
+        let tips = (&old, new.as_ref());
+        let mut paths = touched::between(pushed, leaving, tips, &|oid| tree(trees, pushed, oid), &mut compare)?;
         for oid in &update.entering {
             for path in
                 self.found.commits.get(oid).map(|found| found.evidence.facts.paths.as_slice()).unwrap_or_default()
@@ -470,18 +472,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn tree(&self, commit: &Oid) -> Result<Oid, GitError> {
-        if let Some(tree) = self.trees.borrow().get(commit) {
-            return Ok(*tree);
-        }
-        let tree = merge::tree_at(self.sources.pushed, commit)?;
-        self.trees.borrow_mut().insert(*commit, tree);
-        Ok(tree)
-    }
-
-    /// The paths that differ, within what the push may cost in all.
-    fn compare(&mut self, old: Option<&Oid>, new: &Oid) -> Result<BTreeSet<RepoPath>, GatherError> {
-        let changes = manifest::compare(self.sources.pushed, old, new, &mut self.cache, &self.limits)?;
-        Ok(changes.into_iter().map(|change| change.path).collect())
+        tree(&self.trees, self.sources.pushed, commit)
     }
 
     /// The commits reachable from `tip` that the ledger does not know, and the known ones where the walk ended.
@@ -616,8 +607,31 @@ impl<'a> Gatherer<'a> {
 
     fn own_paths(&mut self, parents: &[(Oid, Oid)], manifest: &Manifest) -> Result<Vec<RepoPath>, GatherError> {
         let bases = merge::base_trees(self, self.sources.pushed, parents)?;
-        Ok(merge::own_paths(parents, bases, manifest, &mut |old, new| self.compare(old, new).ok()))
+        let (pushed, cache, limits) = (self.sources.pushed, &mut self.cache, &self.limits);
+        let mut compare = |old: Option<&Oid>, new: &Oid| compare(pushed, old, new, cache, limits).ok();
+        Ok(merge::own_paths(parents, bases, manifest, &mut compare))
     }
+}
+
+/// The tree of a commit; most are asked for once more, by their children.
+fn tree(seen: &RefCell<HashMap<Oid, Oid>>, pushed: &Repository, commit: &Oid) -> Result<Oid, GitError> {
+    if let Some(tree) = seen.borrow().get(commit) {
+        return Ok(*tree);
+    }
+    let tree = merge::tree_at(pushed, commit)?;
+    seen.borrow_mut().insert(*commit, tree);
+    Ok(tree)
+}
+
+/// The paths that differ, within what the push may cost in all.
+fn compare(
+    pushed: &Repository,
+    old: Option<&Oid>,
+    new: &Oid,
+    cache: &mut manifest::Cache,
+    limits: &manifest::Limits,
+) -> Result<BTreeSet<RepoPath>, GatherError> {
+    Ok(manifest::compare(pushed, old, new, cache, limits)?.into_iter().map(|change| change.path).collect())
 }
 
 impl Graph for Gatherer<'_> {

@@ -334,7 +334,8 @@ fn login_of(repository: &Repository) -> Result<String, SetupError> {
     }
 }
 
-/// Git's settings on the server; `gate-rules` says why each is needed.
+/// Git's settings on the server: what it checks of objects, what it keeps from pushers, what it makes durable, and that
+/// it asks pushers for certificates, of which we judge the signatures ourselves.
 fn configure(repository: &Repository, options: &Options, login: &str) -> Result<(), SetupError> {
     let dir = repository.git_dir();
     let program = options.program.display().to_string();

@@ -3,7 +3,7 @@
 //!
 //! The ledger alone cannot tell whether these are true; who has the objects can. Where they are gone, nothing is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::read::{Log, ReadError};
 use crate::entry::leaf::{self, Leaf, Update, parse_paths};
 use crate::git::manifest::{self, Cache, Limits, ManifestError};
 use crate::git::{GitError, Repository, merge, touched};
-use crate::history::{self, UnknownCommit};
+use crate::history::{self, Graph, Reach, UnknownCommit};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
 use crate::object::changes::CompareError;
@@ -70,6 +70,8 @@ impl Lie {
 pub struct Objects<'a> {
     repository: &'a Repository,
     cache: Cache,
+    /// What goes with each ref that the push at hand deletes, by its commit.
+    leaving: HashMap<Oid, Vec<Oid>>,
     /// What was done so far.
     pub counts: Counts,
 }
@@ -77,13 +79,21 @@ pub struct Objects<'a> {
 impl<'a> Objects<'a> {
     /// Begins with a repository.
     pub fn new(repository: &'a Repository) -> Self {
-        Self { repository, cache: Cache::default(), counts: Counts::default() }
+        Self { repository, cache: Cache::default(), leaving: HashMap::new(), counts: Counts::default() }
     }
 
     /// What is wrong with the commit entry at `index`; its commit is in the graph.
     pub fn commit(&mut self, log: &Log<'_>, index: u64, graph: &CommitGraph, policy: &Policy) -> Option<String> {
         let told = self.check_commit(log, index, graph, &Limits::of(policy));
         self.count(told)
+    }
+
+    /// Begins with a push, before any of its updates.
+    pub fn push(&mut self, stand: &Stand<'_>, updates: &[Update]) {
+        let gone = updates.iter().filter(|update| update.new.is_none());
+        let gone: BTreeMap<&RefName, Oid> = gone.filter_map(|update| Some((&update.refname, update.old?))).collect();
+        // Where an object is gone, each of the updates finds it so.
+        self.leaving = self.find_leaving(stand, &gone).unwrap_or_default();
     }
 
     /// What is wrong with the paths that a push entry lists for one update; `derived` is what follows of it from the
@@ -171,7 +181,7 @@ impl<'a> Objects<'a> {
         self.cache.renew();
         let shown = |oid: &Oid| commits.get(oid).map(|commit| commit.paths.as_slice()).unwrap_or_default();
         let mut extra = match (told.old, derived.action) {
-            (Some(old), Move::Delete) => self.taken_away(stand, &told.refname, old)?,
+            (Some(old), Move::Delete) => self.taken_away(stand, old)?,
             (Some(old), Move::Update | Move::Rewrite) => self.moved(stand, old, derived)?,
             _ => BTreeSet::new(),
         };
@@ -189,11 +199,31 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// What goes with the deleted refs, in one walk for all of them.
+    fn find_leaving(
+        &self,
+        stand: &Stand<'_>,
+        deleted: &BTreeMap<&RefName, Oid>,
+    ) -> Result<HashMap<Oid, Vec<Oid>>, Lie> {
+        if deleted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let others = stand.tips.iter().filter(|(name, _)| !deleted.contains_key(name));
+        let others = others.filter_map(|(_, tip)| {
+            let commit = stand.peel(*tip);
+            Some((stand.graph.node(&commit).ok()?.generation, commit))
+        });
+        let mut gone = Vec::new();
+        for old in deleted.values() {
+            gone.extend(merge::commit_at(self.repository, *old)?);
+        }
+        Ok(Reach::new(others).leaving(stand.graph, &gone)?)
+    }
+
     /// What goes with a ref that is removed.
-    fn taken_away(&mut self, stand: &Stand<'_>, name: &RefName, old: Oid) -> Result<BTreeSet<RepoPath>, Lie> {
+    fn taken_away(&mut self, stand: &Stand<'_>, old: Oid) -> Result<BTreeSet<RepoPath>, Lie> {
         let old = merge::commit_at(self.repository, old)?.ok_or(Lie::Gone)?;
-        let others: Vec<Oid> = stand.others(name).filter(|commit| stand.graph.contains(commit)).collect();
-        let leaving = history::difference(stand.graph, &[old], &others)?.entering;
+        let leaving = self.leaving.get(&old).cloned().ok_or(Lie::Gone)?;
         self.between(stand, &leaving, &old, None)
     }
 
@@ -220,7 +250,8 @@ impl<'a> Objects<'a> {
     ) -> Result<BTreeSet<RepoPath>, Lie> {
         let (repository, cache, limits) = (self.repository, &mut self.cache, Limits::of(stand.policy));
         let mut compare = |old: Option<&Oid>, new: &Oid| Ok(paths(repository, old, new, cache, &limits)?);
-        touched::between(repository, leaving, old, new, &mut compare)
+        let tree = |oid: &Oid| merge::tree_at(repository, oid);
+        touched::between(repository, leaving, (old, new), &tree, &mut compare)
     }
 }
 
@@ -239,10 +270,6 @@ pub struct Stand<'a> {
 impl Stand<'_> {
     fn peel(&self, tip: Oid) -> Oid {
         self.tags.get(&tip).copied().unwrap_or(tip)
-    }
-
-    fn others(&self, name: &RefName) -> impl Iterator<Item = Oid> {
-        self.tips.iter().filter(move |(other, _)| *other != name).map(|(_, tip)| self.peel(*tip))
     }
 }
 

@@ -386,6 +386,10 @@ impl<'a> Replay<'a> {
         self.certificate(push, certificate)?;
         let mut commits: BTreeMap<Oid, facts::Commit> = BTreeMap::new();
         let mut updates = Vec::new();
+        if let Some(objects) = &mut self.objects {
+            let stand = Stand { graph: &self.graph, policy, tags: &self.tags, tips: &self.tips };
+            objects.push(&stand, &push.updates);
+        }
         for update in &push.updates {
             updates.push(self.update(policy, update, &mut pending, &mut commits)?);
         }

@@ -244,6 +244,40 @@ fn moves_that_were_none_are_caught() {
     });
 }
 
+#[test]
+fn contents_are_bound_by_the_manifest_that_was_signed() {
+    let (bank, dir) = open(|policy| policy);
+    let oid = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 3\n");
+    bank.bob.commit(&dir, "models/w", &pointer);
+    by_login(&bank, &dir, &["HEAD:refs/heads/main"]);
+    let plain = bank.bob.import(&dir, Some("HEAD"), 1);
+    by_login(&bank, &dir, &[&format!("{}:refs/heads/dev/plain", plain[0])]);
+    let mut liar = Liar::of(&bank);
+    let push = liar.nth("push", 0);
+    let words = "denies what it accepts: manifest-mismatch";
+    for (old, new) in [
+        (format!("lfs-sha256:{oid} 3 "), format!("lfs-sha256:{} 3 ", "1".repeat(64))),
+        (format!("lfs-sha256:{oid} 3 "), format!("lfs-sha256:{oid} 4 ")),
+        (format!("lfs-sha256:{oid} 3 "), String::new()),
+        ("000000 100644".to_owned(), "000000 100755".to_owned()),
+        ("models/w".to_owned(), "models/v".to_owned()),
+    ] {
+        liar.caught(push as u64, "decision", words, |all| replace(&mut all[push - 1]["manifest"], &old, &new));
+    }
+    liar.caught(push as u64 - 1, "entry", "about other parents", |all| {
+        replace(&mut all[push - 1]["manifest"], "parent ", "parent 1");
+        let text = all[push - 1]["manifest"].as_str().unwrap().to_owned();
+        let line = text.lines().nth(1).unwrap();
+        all[push - 1]["manifest"] = json!(text.replace(line, &line[..line.len() - 1]));
+    });
+    // Where no rule asks for a manifest and the commit names none, it is the server's word.
+    let plain = liar.nth("push", 1) - 1;
+    let mut leaves = liar.leaves.clone();
+    replace(&mut leaves[plain]["manifest"], "models/0", "models/1");
+    assert_eq!(liar.sign(&leaves).0, 0);
+}
+
 /// A file that nobody signed, in a commit on top of `at`.
 fn unsigned_commit(bank: &Bank, dir: &Path, file: &str) -> String {
     write(dir, file, file);

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on must stop"
 )]
 
+mod assertions;
 mod attack;
 mod bad_input;
 mod bank;
@@ -30,7 +31,6 @@ mod objects;
 mod observe;
 mod reading;
 mod readme;
-mod recompute;
 mod restore;
 mod server;
 mod settle;

@@ -206,6 +206,21 @@ fn a_control_file_counts_as_all_that_it_governs() {
 }
 
 #[test]
+fn a_folder_s_pattern_is_about_a_file_of_its_name() {
+    let bank = Bank::open();
+    let (alice, dir) = (&bank.alice, alices(&bank));
+    alice.git(&dir, &["rm", "-rq", "models"]).ok();
+    alice.commit(&dir, "models", "a file now");
+    alice.push(&dir, &["HEAD:refs/heads/dev/a"]).ok();
+    let (bob, his) = (&bank.bob, bank.clone_of(&bank.bob));
+    bob.commit(&his, "configs/prod", "a file, and no folder");
+    let said =
+        bank.refused("trailer-missing", "prod configs need a ticket", || bob.push(&his, &["HEAD:refs/heads/main"]));
+    assert!(said.contains("path    configs/prod  ") && said.contains("git commit --amend"), "{said}");
+    bank.holds();
+}
+
+#[test]
 fn reverts_and_picks_are_changes_of_whoever_makes_them() {
     let bank = Bank::open();
     let (bob, his) = (&bank.bob, bank.clone_of(&bank.bob));

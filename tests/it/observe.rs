@@ -62,7 +62,9 @@ fn whatever_is_wrong_with_the_pusher_is_told_and_verifies() {
     let dir = bank.bare_clone_of(&bank.mallory, "mallory");
     let zero = "0".repeat(40);
     let certificate = |person: &Person, name: &str, tip: &str| {
-        let text = format!("certificate version 0.1\npusher x 1795436102 +0000\nnonce y\n\n{zero} {tip} {name}\n");
+        let now = mledger::clock::Timestamp::now().millis() / 1000;
+        let head = format!("certificate version 0.1\npusher x 1795436102 +0000\nnonce {now}-y\n");
+        let text = format!("{head}\n{zero} {tip} {name}\n");
         let armour = person.sign("git", text.as_bytes());
         bank.carol.write_object(&bank.server, "blob", (text + &armour).as_bytes())
     };

@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use mledger::clock::Timestamp;
+use mledger::entry::leaf::{ReconcileKind, Unexplained};
+use mledger::entry::statement::{Envelope, NAMESPACE, ReconcileStatement, Statement};
+use mledger::identity::sshsig;
+use mledger::name::{ActorId, Oid, Origin, RefName};
 use serde_json::Value;
 
-use crate::bank::Bank;
+use crate::bank::{Bank, ORIGIN};
 use crate::world::{Person, write};
 
 /// Bob's clone with a branch `vendor` of two commits that nobody signed.
@@ -193,5 +198,55 @@ fn only_what_stands_can_be_reconciled_and_only_by_an_admin() {
     }
     assert!(bank.carol.mledger(&admin, &["reconcile", "--reason", "x", "dev"]).fails().contains("is no ref"));
     bank.carol.mledger(&admin, &["reconcile", "--reason", "accepted"]).ok();
+    bank.holds();
+}
+
+/// A statement of Carol's about this ref, as anybody can send it.
+fn reconcile_by_hand(bank: &Bank, dir: &Path, refname: &str, expected: &str, tip: &str) -> crate::world::Run {
+    let oid = |text: &str| Oid::parse(text).ok();
+    let statement = Statement::Reconcile(ReconcileStatement {
+        actor: ActorId::parse("carol@bank.example").unwrap(),
+        expires: Timestamp::parse("2099-01-01T00:00:00.000Z").unwrap(),
+        kind: ReconcileKind::Is,
+        mledger: 1,
+        origin: Origin::parse(ORIGIN).unwrap(),
+        reason: "by hand".to_owned(),
+        refs: vec![Unexplained { expected: oid(expected), refname: RefName::parse(refname).unwrap(), tip: oid(tip) }],
+    });
+    let statement = statement.to_text().unwrap();
+    let signature = sshsig::sign(&bank.carol.key(), NAMESPACE, statement.as_bytes());
+    let bytes = Envelope { attachment: String::new(), mledger: 1, signature, statement }.to_bytes().unwrap();
+    let blob = bank.mallory.write_object(dir, "blob", &bytes);
+    let name = mledger::digest::sha256(&bytes).hex();
+    bank.mallory.push(dir, &["--no-verify", &format!("{blob}:refs/mledger/inbox/{name}")])
+}
+
+#[test]
+fn a_reconciliation_that_is_not_about_what_stands_is_refused() {
+    let bank = Bank::open();
+    let (dir, made) = with_unsigned_on_server(&bank);
+    let main = bank.tip("refs/heads/main");
+    let refused = |words: &str, refname: &str, expected: &str, tip: &str| {
+        bank.refused("update-problem", words, || reconcile_by_hand(&bank, &dir, refname, expected, tip));
+    };
+    refused("there is nothing to reconcile", "refs/heads/main", &main, &main);
+    refused("has moved since; look again with `mledger reconcile`", "refs/heads/main", &main, &made);
+    refused("has moved since", "refs/heads/main", "", &main);
+    refused("has moved since", "refs/heads/nowhere", "", &made);
+    refused("is no ref that the ledger keeps", "refs/mledger/hidden", "", &made);
+    // Moved by hand after all, it counts for where it stands and whence it came, and for nothing else.
+    bank.on_server(&["update-ref", "refs/heads/main", &made]);
+    for (expected, tip) in [("", made.as_str()), (made.as_str(), &made), (&main, ""), (&main, &main)] {
+        let said = reconcile_by_hand(&bank, &dir, "refs/heads/main", expected, tip).fails();
+        assert!(said.contains("has moved since"), "{said}");
+        assert!(of_kind(&bank, "reconcile").is_empty());
+        bank.found("ref", "moved behind the gate");
+    }
+    let tree = bank.on_server(&["rev-parse", &format!("{made}^{{tree}}")]);
+    bank.on_server(&["update-ref", "refs/tags/tree", &tree]);
+    let said = reconcile_by_hand(&bank, &dir, "refs/tags/tree", "", &tree).fails();
+    assert!(said.contains("stands at a tree; put it back instead"), "{said}");
+    bank.on_server(&["update-ref", "-d", "refs/tags/tree"]);
+    reconcile_by_hand(&bank, &dir, "refs/heads/main", &main, &made).ok();
     bank.holds();
 }

@@ -339,13 +339,6 @@ impl<'a> Liar<'a> {
         found.nth(nth).unwrap_or_else(|| panic!("no {kind} {nth}")).0
     }
 
-    /// One who has the ledger and the key of a bank.
-    pub fn new(bank: &'a Bank) -> Self {
-        let key = std::fs::read_to_string(bank.server.join("mledger/ledger.key")).unwrap();
-        let leaves = Forge::open(&bank.server).leaves();
-        Self { bank, key: parse_private(&key, None).unwrap(), leaves, count: 0 }
-    }
-
     /// Signs a ledger of these leaves in a repository of its own; `verify` must name the entry and the reason.
     #[track_caller]
     pub fn caught(&mut self, entry: u64, code: &str, words: &str, change: impl FnOnce(&mut Vec<Value>)) {
@@ -365,14 +358,18 @@ impl<'a> Liar<'a> {
         );
     }
 
-    fn sign(&mut self, leaves: &[Value]) -> (i32, Value) {
+    /// The same, with what `verify` says.
+    pub fn sign(&mut self, leaves: &[Value]) -> (i32, Value) {
         self.sign_and_verify(leaves, &[])
     }
 
     /// Signs a ledger of these leaves in a repository of its own that has the bank's objects, and verifies it.
     pub fn sign_and_verify(&mut self, leaves: &[Value], words: &[&str]) -> (i32, Value) {
-        self.count += 1;
-        let dir = self.bank.world.path(&format!("liar {}.git", self.count));
+        let mut dir = self.bank.world.path("liar 0.git");
+        while dir.exists() {
+            self.count += 1;
+            dir = self.bank.world.path(&format!("liar {}.git", self.count));
+        }
         let repository = Repository::init_bare(&dir).unwrap();
         let place = Place::in_repository(repository.git_dir());
         place.create().unwrap();

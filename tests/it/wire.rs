@@ -101,6 +101,9 @@ fn what_another_store_lends_is_not_known() {
     assert_eq!(bank.tip("refs/heads/dev/a"), "");
     bank.found("oddity", "alternates");
     std::fs::remove_file(bank.server.join("objects/info/alternates")).unwrap();
+    write(&bank.server, "shallow", &format!("{}\n", bank.tip("refs/heads/main")));
+    bank.found("oddity", "shallow");
+    std::fs::remove_file(bank.server.join("shallow")).unwrap();
     bank.holds();
 }
 
@@ -140,6 +143,47 @@ fn a_command_cannot_lie_about_where_a_ref_stands() {
     bank.refused("update-problem", "is missing from the repository", || {
         receive(&bank, alice, &[[&two, &nowhere, name]], &none)
     });
+}
+
+#[test]
+fn a_move_to_where_a_ref_stands_is_a_move() {
+    let bank = open();
+    let (alice, dir) = (&bank.alice, bank.clone_of(&bank.alice));
+    alice.commit(&dir, "models/a", "one");
+    alice.push(&dir, &["HEAD:refs/heads/dev/a"]).ok();
+    let none = empty_pack(alice, &dir);
+    let stay = |name: &str| {
+        let tip = bank.tip(name);
+        receive(&bank, alice, &[[&tip, &tip, name]], &none)
+    };
+    bank.refused("not-granted", "may not update this ref", || stay("refs/heads/main"));
+    stay("refs/heads/dev/a").ok();
+    let push = bank.newest_push();
+    assert_eq!((&push["decision"], &push["actor"]), (&"accepted".into(), &"alice@bank.example".into()));
+    bank.holds();
+}
+
+#[test]
+fn the_repository_is_set_up_for_what_the_gate_relies_on() {
+    let bank = open();
+    let setting = |name: &str| bank.on_server(&["config", "--get-all", name]);
+    for (name, value) in [
+        ("receive.fsckObjects", "true"),
+        ("receive.shallowUpdate", "false"),
+        ("receive.hideRefs", "refs/mledger/log"),
+        ("core.fsync", "committed,reference"),
+        ("gpg.ssh.allowedSignersFile", "/dev/null"),
+    ] {
+        assert_eq!(setting(name), value, "{name}");
+    }
+    assert!(setting("gpg.ssh.program").contains("mledger"), "{}", setting("gpg.ssh.program"));
+    assert!(setting("receive.maxInputSize").parse::<u64>().unwrap() > 0);
+    // Nobody else has the same seed, and setting up again keeps it.
+    let seed = setting("receive.certNonceSeed");
+    assert_eq!(seed.len(), 64);
+    bank.gate("", &[]).ok();
+    assert_eq!(setting("receive.certNonceSeed"), seed);
+    assert_ne!(self::open().on_server(&["config", "receive.certNonceSeed"]), seed);
 }
 
 #[test]

@@ -213,9 +213,15 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::CommitNotGranted | Code::LinkNotGranted => {
             [format!("leave these paths out, or {}", ask_for_role(reason, policy, &admins))].to_vec()
         }
-        Code::CommitUnsigned | Code::CommitSignatureInvalid | Code::ManifestMissing | Code::LogMissing => [
+        Code::CommitUnsigned | Code::CommitSignatureInvalid => [
             format!("mledger init && {range}"),
             format!("then push again; for commits of others, {admins} can vouch: mledger import"),
+        ]
+        .to_vec(),
+        // Nobody who merged by a button would look for a hook.
+        Code::ManifestMissing | Code::LogMissing => [
+            format!("mledger init && {range}"),
+            "then push again; a forge's merge button runs no hook: merge in a clone, and push".to_owned(),
         ]
         .to_vec(),
         Code::ManifestMismatch => [format!("{range}     (writes the trailer anew)")].to_vec(),

@@ -91,3 +91,23 @@ fn an_observing_policy_lets_every_move_through_and_names_what_was_wrong() {
     let pgp = person.write_object(&dir, "tag", pgp.as_bytes());
     bank.refused("update-problem", "not an SSH signature", || person.push(&dir, &[&format!("{pgp}:refs/tags/v2")]));
 }
+
+#[test]
+fn what_was_tolerated_counts_as_what_was_there_before() {
+    let rule = "[[rules]]\nname = \"releases are bound\"\nrefs = [\"refs/tags/v*\"]\nmanifest = true\n";
+    let observing = |policy: String| policy.replacen("name = \"models\"", "name = \"models\"\nmode = \"observe\"", 1);
+    let bank = Bank::open_under(observing, &[]);
+    let dir = bank.bare_clone_of(&bank.mallory, "theirs");
+    bank.mallory.commit(&dir, "README", "theirs");
+    bank.mallory.push(&dir, &["HEAD:refs/heads/dev/theirs"]).ok();
+    let admin = bank.clone_of(&bank.carol);
+    write(&admin, "new.toml", &(bank.policy() + rule));
+    bank.carol.mledger(&admin, &["policy", "apply", "new.toml"]).ok();
+    // Known, it may stand on a new branch; no branch takes it in, and no rule takes it for met.
+    let (bob, his) = (&bank.bob, bank.clone_of(&bank.bob));
+    bob.push(&his, &["origin/dev/theirs:refs/heads/dev/x"]).ok();
+    bank.refused("commit-unsigned", "a commit is not signed", || {
+        bob.push(&his, &["origin/dev/theirs:refs/heads/main"])
+    });
+    bank.refused("manifest-missing", "releases are bound", || bob.push(&his, &["origin/dev/theirs:refs/tags/v1"]));
+}

@@ -7,6 +7,7 @@ use mledger::entry::statement::{COMMITS_MAX, ImportStatement, Statement, commits
 use mledger::git::command::{git, output};
 use mledger::index::Index;
 use mledger::name::Oid;
+use mledger::policy::Policy;
 use serde::Serialize;
 
 use super::End;
@@ -49,7 +50,7 @@ struct Imported {
 
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let desk = Desk::open(context, &args.key)?;
-    let commits = unsigned(context, args, commits(&desk, &args.range)?)?;
+    let commits = unsigned(context, args, commits(&desk, &args.range)?, &desk.in_force)?;
     if args.dry_run || commits.is_empty() {
         let list = || format!("{}{} to vouch for\n", commits_text(&commits), words(commits.len()));
         context.output.result(&Imported { commits: commits.clone(), sent: false }, list)?;
@@ -77,20 +78,27 @@ fn words(count: usize) -> String {
     counted(count, "commit", "commits")
 }
 
-/// Those that the ledger does not hold as signed or vouched for already.
-fn unsigned(context: &Context, args: &Args, commits: Vec<Oid>) -> Result<Vec<Oid>, Failure> {
+/// Those for which nobody answers by the policy in force: no enrolled key has signed them, nobody who is still an actor
+/// vouches for them.
+fn unsigned(context: &Context, args: &Args, commits: Vec<Oid>, in_force: &str) -> Result<Vec<Oid>, Failure> {
+    let policy =
+        Policy::parse(in_force).map_err(|_| Failure::new("the policy in force cannot be read by this version"))?;
     let source = context.source(&args.key)?;
     let log = context.open(&source)?;
     let folder = tempfile::tempdir()?;
     let index = Index::open(&folder.path().join("index"), &log)?;
+    let now = Timestamp::now();
     let mut kept = Vec::new();
     for oid in commits {
         let entry = index.known(&oid)?.and_then(|known| known.leaf);
-        let is_signed = match entry.map(|entry| log.leaf(entry)).transpose()? {
-            Some(Leaf::Commit(commit)) => commit.actor.is_some(),
-            _ => false,
+        let key = match entry.map(|entry| log.leaf(entry)).transpose()? {
+            Some(Leaf::Commit(commit)) => commit.key,
+            _ => None,
         };
-        if !is_signed && index.voucher(&oid)?.is_none() {
+        let is_signed = key.is_some_and(|key| policy.actor_of_key(&key, now).is_ok());
+        let voucher = index.voucher(&oid)?.and_then(|voucher| policy.actor(&voucher.actor).cloned());
+        let is_vouched = voucher.is_some_and(|actor| actor.expired(now).is_none());
+        if !is_signed && !is_vouched {
             kept.push(oid);
         }
     }

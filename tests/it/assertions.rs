@@ -35,7 +35,7 @@ fn a_manifest_that_is_not_the_commits_is_caught() {
     bank.alice.git(&dir, &["-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "Change"]).ok();
     bank.alice.push(&dir, &["HEAD:refs/heads/dev/a"]).ok();
     bank.holds();
-    let mut liar = Liar::new(&bank);
+    let mut liar = Liar::of(&bank);
     let at = newest(&liar.leaves, "commit");
     let text = liar.leaves[at]["manifest"].as_str().unwrap().to_owned();
     let line = text.lines().last().unwrap().to_owned();
@@ -57,8 +57,7 @@ fn a_manifest_that_is_not_the_commits_is_caught() {
 #[test]
 fn a_merge_that_hides_what_it_changes_is_caught() {
     let bank = Bank::open();
-    let (alice, bob) = (&bank.alice, &bank.bob);
-    let dir = bank.clone_of(bob);
+    let (bob, dir) = (&bank.bob, bank.clone_of(&bank.bob));
     for (file, text) in [("models/a", "old"), ("models/b", "old")] {
         bob.commit(&dir, file, text);
     }
@@ -70,10 +69,8 @@ fn a_merge_that_hides_what_it_changes_is_caught() {
     // Undoes by the merge what main has mended.
     bob.git(&dir, &["merge", "-q", "-s", "ours", "-m", "Merge", "main"]).ok();
     bob.push(&dir, &["HEAD:refs/heads/main"]).ok();
-    alice.mledger(&bank.server, &["log"]).ok();
-    let report = bank.holds();
-    assert_eq!(report["objects"]["gone"], 0);
-    let mut liar = Liar::new(&bank);
+    assert_eq!(bank.holds()["objects"]["gone"], 0);
+    let mut liar = Liar::of(&bank);
     let at = newest(&liar.leaves, "commit");
     assert_eq!(liar.leaves[at]["own"], json!("models/a\n"));
     caught(&mut liar, at, "the merge changes `models/a` by itself, which its entry hides", |all| {
@@ -93,7 +90,7 @@ fn a_move_that_hides_what_it_takes_away_is_caught() {
     push(&["HEAD:refs/heads/dev/a"]);
     push(&["-f", "HEAD~2:refs/heads/dev/a"]);
     bank.holds();
-    let (mut liar, hidden) = (Liar::new(&bank), "touches `configs/b`, which the entry hides");
+    let (mut liar, hidden) = (Liar::of(&bank), "touches `configs/b`, which the entry hides");
     let at = newest(&liar.leaves, "push");
     assert_eq!(liar.leaves[at]["updates"][0]["extra"], json!("configs/b\nmodels/a\n"));
     caught(&mut liar, at, hidden, |all| all[at]["updates"][0]["extra"] = json!("models/a\n"));
@@ -107,7 +104,7 @@ fn a_move_that_hides_what_it_takes_away_is_caught() {
     push(&["HEAD:refs/heads/dev/c"]);
     push(&[":refs/heads/dev/c"]);
     bank.holds();
-    liar.leaves = Liar::new(&bank).leaves;
+    liar.leaves = Liar::of(&bank).leaves;
     let at = newest(&liar.leaves, "push");
     caught(&mut liar, at, "touches `configs/c`, which the entry hides", |all| {
         let extra = all[at]["updates"][0]["extra"].as_str().unwrap().replace("configs/c\n", "");
