@@ -143,8 +143,12 @@ fn it_says_what_the_ledger_says() {
     let [open] = open.as_slice() else { panic!("{open:?}") };
     assert_eq!((open.push, open.new, open.process.as_deref()), (1, Some(oid(3)), Some("42:7")));
     assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)), "it was not put there yet");
+    assert!(index.is_waiting("42:7").unwrap() && !index.is_waiting("41:6").unwrap());
 
     server.append(vec![observed(), landed(1)]);
+    // What another process takes in is seen at once, as whoever waits for the lock relies on.
+    server.index(&server.log());
+    assert!(!index.is_waiting("42:7").unwrap());
     index.sync(&server.log()).unwrap();
     assert!(index.open_moves().unwrap().is_empty());
     assert_eq!(index.tips().unwrap(), [Tip { refname: main(), oid: oid(3), commit: None }]);
