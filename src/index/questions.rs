@@ -70,7 +70,7 @@ impl Index {
         rows.map(|row| Ok(row?.cast_unsigned())).collect()
     }
 
-    /// Whether a push certificate with this [`certificate::single_use_digest`] was used before.
+    /// Whether a push certificate with this [`crate::object::certificate::single_use_digest`] was used before.
     pub fn certificate_used(&self, digest: &Digest) -> Result<bool, IndexError> {
         let mut query = self.0.prepare_cached("SELECT 1 FROM certificates WHERE digest = ?")?;
         Ok(query.exists([digest.as_bytes()])?)

@@ -91,7 +91,7 @@ impl Place {
         read_file(&self.file(name))
     }
 
-    /// Replaces a file like [`write_file`].
+    /// Replaces a file: after a crash the old or the new content is there, and the new one once this returns.
     pub fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), PlaceError> {
         write_file(&self.file(name), text, mode)
     }

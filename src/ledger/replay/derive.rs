@@ -1,5 +1,8 @@
 //! The facts of a push, from the graph and the leaves.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Flaw, Replay, peel};
 use crate::digest::git_oid;
 use crate::entry::leaf::{Update, parse_paths};
@@ -12,8 +15,6 @@ use crate::object::tag::Tag;
 use crate::policy::Policy;
 use crate::policy::facts::{self, LogTrailer, Move, Scope, Signature};
 use crate::tlog::tree;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 impl Replay<'_> {
     /// The facts of one update, from the graph and the leaves.

@@ -1,5 +1,8 @@
 //! Replaying pushes: whether each was decided as the policy in force decides it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use super::{Flaw, Replay};
 use crate::entry::denials::{Source, minute};
 use crate::entry::leaf::{Push, Update, Verdict};
@@ -11,8 +14,6 @@ use crate::policy::decide::{DECIDER, decide, decide_in_full};
 use crate::policy::document::Mode;
 use crate::policy::facts::{self, Facts, Pusher};
 use crate::policy::reason::{Decision, Reason};
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 impl Replay<'_> {
     pub(super) fn push(&mut self, index: u64, checked: CheckedPush) -> Result<(), Flaw> {
