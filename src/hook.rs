@@ -15,6 +15,7 @@ pub mod prepare_commit_msg;
 pub mod check;
 pub mod draft;
 pub mod found;
+pub mod gate;
 pub mod gather;
 pub mod inbox;
 pub mod lookalikes;

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::gate::{GateError, policy_in_force};
 use super::gather::{self, GatherError, Sources};
-use super::pre_receive::{GateError, judge_logs, unjudged};
+use super::pre_receive::{judge_logs, unjudged};
 use super::pusher::LoginSource;
 use super::server_setup::{self, SetupError};
 use crate::clock::Timestamp;
@@ -86,7 +87,7 @@ impl Checked {
 
 /// Judges a push by a ledger and the index that stands at its head.
 pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, CheckError> {
-    let (policy, _) = super::pre_receive::policy_in_force(log, index)?;
+    let (policy, _) = policy_in_force(log, index)?;
     let settled = &BTreeMap::new();
     let commands = std::slice::from_ref(&push.command);
     let sources = Sources { pushed: push.repository, log, index, policy: &policy, settled };

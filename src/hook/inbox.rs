@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
+use super::gate::{Answer, Gate, GateError, policy_in_force};
 use super::gather::{self, Gathered, Sources};
-use super::pre_receive::{Answer, COUNTED, Gate, GateError, policy_in_force};
+use super::pre_receive::COUNTED;
 use super::settle::{self, Settlement};
 use crate::clock::Timestamp;
 use crate::consent::{self, Change, Known, Stated, Wish};

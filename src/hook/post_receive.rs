@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::pre_receive::{Gate, GateError};
+use super::gate::{Gate, GateError};
 use super::{inbox, settle};
 use crate::clock::Timestamp;
 use crate::ledger::append::{AppendError, Batch};

@@ -1,6 +1,6 @@
 //! What a pusher reads after a decision: who, what, which rule, and what to do next.
 
-use mledger::hook::pre_receive::Answer;
+use mledger::hook::gate::Answer;
 use mledger::name::{ActorId, Oid};
 use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;

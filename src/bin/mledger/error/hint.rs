@@ -4,7 +4,7 @@ use std::error::Error;
 
 use mledger::git::GitError;
 use mledger::hook::install::InstallError;
-use mledger::hook::{clone_setup, pre_receive::GateError, server_setup};
+use mledger::hook::{clone_setup, gate::GateError, server_setup};
 use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
 use mledger::ledger::follow::FollowError;
