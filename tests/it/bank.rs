@@ -245,6 +245,13 @@ trailers = ["Ticket"]
     }
 }
 
+/// Pushes again while the certificate was used before: the same move twice within a second carries the same one, since
+/// Git's nonce and dates count in seconds.
+pub fn certified_anew(push: impl FnMut() -> Run) -> Run {
+    let is_new = |run: &Run| !run.err.contains("this push certificate was used before");
+    std::iter::repeat_with(push).find(is_new).unwrap()
+}
+
 /// `mledger verify --json` in any folder.
 #[track_caller]
 pub fn report(person: &Person, dir: &Path, words: &[&str]) -> (i32, Value) {
@@ -279,9 +286,9 @@ impl Person {
         self.git(dir, &["rev-parse", "HEAD"]).ok()
     }
 
-    /// `git push origin …`.
+    /// `git push origin …`, with a certificate that was not used before.
     pub fn push(&self, dir: &Path, words: &[&str]) -> Run {
-        self.git(dir, &[&["push", "origin"], words].concat())
+        certified_anew(|| self.git(dir, &[&["push", "origin"], words].concat()))
     }
 
     /// Writes an object and returns its name.

@@ -8,7 +8,7 @@ use mledger::git::{Kind, Repository};
 use mledger::identity::sshsig;
 use mledger::name::Oid;
 
-use crate::bank::Bank;
+use crate::bank::{Bank, certified_anew};
 use crate::world::Run;
 
 /// A bank with Alice's clone, and what she needs to write objects that Git never would.
@@ -65,11 +65,13 @@ impl Range {
     /// Alice pushes to a branch of hers. The server's Git has a gigabyte and a half of memory for each of its programs,
     /// the gate among them.
     fn push(&self, commit: &str, name: &str) -> Run {
-        let mut command = Command::new("git");
         let receive = "--receive-pack=ulimit -v 1500000; git-receive-pack";
-        command.args(["-c", "core.maxTreeDepth=1000000", "push", "-q", receive, "origin"]);
-        command.arg(format!("{commit}:refs/heads/{name}")).current_dir(&self.dir);
-        self.bank.alice.run(&mut command, None)
+        let target = format!("{commit}:refs/heads/{name}");
+        certified_anew(|| {
+            let mut command = Command::new("git");
+            command.args(["-c", "core.maxTreeDepth=1000000", "push", "-q", receive, "origin", &target]);
+            self.bank.alice.run(command.current_dir(&self.dir), None)
+        })
     }
 
     /// The gate refuses it, says and records why.

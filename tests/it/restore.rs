@@ -14,7 +14,7 @@ use mledger::ledger::place::Place;
 use mledger::name::Origin;
 use serde_json::json;
 
-use crate::bank::{Bank, ORIGIN, found, report};
+use crate::bank::{Bank, ORIGIN, certified_anew, found, report};
 use crate::world::Run;
 
 fn copy(from: &Path, to: &Path) {
@@ -52,7 +52,7 @@ impl Restored {
     }
 
     fn push(&self, spec: &str) -> Run {
-        self.bank.alice.git(&self.hers, &["push", "--no-verify", "origin", spec])
+        certified_anew(|| self.bank.alice.git(&self.hers, &["push", "--no-verify", "origin", spec]))
     }
 
     /// Types a line of advice as it stands, in the shell, with the folders for their stand-ins.
