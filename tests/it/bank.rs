@@ -249,7 +249,8 @@ trailers = ["Ticket"]
 /// Git's nonce and dates count in seconds.
 pub fn certified_anew(push: impl FnMut() -> Run) -> Run {
     let is_new = |run: &Run| !run.err.contains("this push certificate was used before");
-    std::iter::repeat_with(push).find(is_new).unwrap()
+    // Each takes its time: a second is long over.
+    std::iter::repeat_with(push).take(1000).find(is_new).expect("a certificate that is new in another second")
 }
 
 /// `mledger verify --json` in any folder.

@@ -14,7 +14,7 @@ const NO_HOOKS: [&str; 2] = ["-c", "core.hooksPath=/dev/null"];
 /// `git push` whose receive-pack runs in an environment with these variables.
 fn push_with_env(person: &Person, dir: &Path, env: &str, spec: &str) -> Run {
     let receive = format!("--receive-pack=env {env} git-receive-pack");
-    person.push(dir, &["--no-signed", &receive, spec])
+    person.git(dir, &["push", "--no-signed", &receive, "origin", spec])
 }
 
 #[test]

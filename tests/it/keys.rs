@@ -168,7 +168,7 @@ fn a_certificate_signed_once_more_is_still_the_same() {
     let push = |certificate: &str| -> Run {
         let blob = dora.write_object(&bank.server, "blob", certificate.as_bytes());
         let receive = format!("--receive-pack=env GIT_PUSH_CERT={blob} GIT_PUSH_CERT_NONCE_STATUS=OK git-receive-pack");
-        dora.push(dir, &["--no-signed", &receive, "HEAD:refs/heads/dev/a"])
+        dora.git(dir, &["push", "--no-signed", &receive, "origin", "HEAD:refs/heads/dev/a"])
     };
     push(&one).ok();
     dora.push(dir, &[":refs/heads/dev/a"]).ok();
