@@ -109,6 +109,11 @@ impl Index {
         Ok(self.known(&target)?.map(|known| (known.generation, target)))
     }
 
+    /// Whether anybody vouches for any commit: where nobody does, none of thousands is asked for.
+    pub fn has_vouchers(&self) -> Result<bool, IndexError> {
+        Ok(self.0.prepare_cached("SELECT 1 FROM vouchers LIMIT 1")?.exists([])?)
+    }
+
     /// Who vouches for a commit.
     pub fn voucher(&self, oid: &Oid) -> Result<Option<Voucher>, IndexError> {
         let mut query = self.0.prepare_cached("SELECT actor, entry FROM vouchers WHERE oid = ?")?;

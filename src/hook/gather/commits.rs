@@ -90,7 +90,12 @@ impl Gatherer<'_> {
             let (mut names, mut read) = (Vec::new(), Vec::new());
             for oid in oids {
                 self.limits.check_time()?;
-                let commit = match self.sources.index.known(oid)?.and_then(|known| known.leaf) {
+                // What the walk found to be unknown is not asked for again.
+                let leaf = match self.nodes.get(oid) {
+                    Some(_) => None,
+                    None => self.sources.index.known(oid)?.and_then(|known| known.leaf),
+                };
+                let commit = match leaf {
                     Some(entry) => Ok(self.recorded(oid, entry)?),
                     None => self.fresh(oid)?,
                 };
@@ -104,8 +109,11 @@ impl Gatherer<'_> {
                     }
                 }
             }
+            let is_anybody_vouched_for = self.sources.index.has_vouchers()?;
             for (oid, mut found) in names.into_iter().zip(look(read)) {
-                found.evidence.facts.vouched = self.sources.index.voucher(&oid)?;
+                if is_anybody_vouched_for {
+                    found.evidence.facts.vouched = self.sources.index.voucher(&oid)?;
+                }
                 self.found.commits.insert(oid, found);
             }
         }
