@@ -39,6 +39,9 @@ pub mod read;
 pub mod replay;
 pub mod verify;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 pub use append::{AppendError, Batch, Locked};
 pub use read::{Head, Log, ReadError};
 

@@ -1,23 +1,11 @@
 use super::*;
 use crate::clock::Timestamp;
-use crate::entry::field::Field;
 use crate::entry::leaf::{
-    Baseline, Genesis, GenesisKind, Landed, LandedKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Settled,
-    State, Unexplained, Update, VERSION, Verdict,
+    Landed, LandedKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Settled, State, Unexplained, Update,
+    VERSION, Verdict,
 };
-use crate::git::Repository;
-use crate::identity::ed25519::SecretKey;
-use crate::ledger::append::{Batch, Locked, Signer};
-use crate::ledger::place::Place;
-use crate::name::Origin;
+use crate::ledger::fixture::Server;
 use crate::policy::facts::{Move, Pusher};
-
-struct Server {
-    _folder: tempfile::TempDir,
-    repository: Repository,
-    place: Place,
-    signer: Signer,
-}
 
 fn time() -> Timestamp {
     Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()
@@ -69,45 +57,11 @@ fn observed() -> Leaf {
     Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time: time() })
 }
 
+fn server() -> Server {
+    Server::begin(time(), &format!("{} {}\n", oid(1), oid(2)), &format!("{} {}\n", oid(1), main()))
+}
+
 impl Server {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let repository = Repository::init_bare(folder.path()).unwrap();
-        let place = Place::in_repository(repository.git_dir());
-        place.create().unwrap();
-        let signer =
-            Signer { origin: Origin::parse("git.bank.example/models").unwrap(), key: SecretKey::from_seed(&[7; 32]) };
-        let genesis = Genesis {
-            baseline: Baseline {
-                commits: Field::Inline(format!("{} {}\n", oid(1), oid(2))),
-                refs: Field::Inline(format!("{} {}\n", oid(1), main())),
-            },
-            kind: GenesisKind::Is,
-            login: None,
-            mledger: VERSION,
-            origin: signer.origin.clone(),
-            policy: Field::Inline("policy".to_owned()),
-            time: time(),
-            vkey: signer.vkey().to_string(),
-        };
-        let batch = Batch {
-            leaves: vec![Leaf::Genesis(Box::new(genesis))],
-            policy: Some("policy".to_owned()),
-            ..Batch::default()
-        };
-        Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
-        Self { _folder: folder, repository, place, signer }
-    }
-
-    fn append(&self, leaves: Vec<Leaf>) {
-        let mut locked = Locked::open(&self.repository, &self.place, &self.signer).unwrap();
-        locked.append(&Batch { leaves, ..Batch::default() }).unwrap();
-    }
-
-    fn log(&self) -> Log<'_> {
-        Log::open(&self.repository, Some(&self.signer.vkey())).unwrap()
-    }
-
     fn index(&self, log: &Log<'_>) -> Index {
         Index::open(&self.place.file("index.sqlite"), log).unwrap()
     }
@@ -125,7 +79,7 @@ impl Server {
 
 #[test]
 fn it_says_what_the_ledger_says() {
-    let server = Server::new();
+    let server = server();
     let index = server.index(&server.log());
     assert_eq!(index.known(&oid(1)).unwrap(), Some(Known { leaf: None, generation: 1 }));
     assert_eq!(index.tip(&main()).unwrap(), Some(oid(1)));
@@ -157,7 +111,7 @@ fn it_says_what_the_ledger_says() {
 
 #[test]
 fn only_new_entries_are_taken_in_across_seals_and_processes() {
-    let server = Server::new();
+    let server = server();
     drop(server.index(&server.log()));
     server.put_mark();
     for count in [1, 2, 250, 5, 600, 1] {
@@ -170,7 +124,7 @@ fn only_new_entries_are_taken_in_across_seals_and_processes() {
 
 #[test]
 fn the_log_of_changes_stays_short() {
-    let server = Server::new();
+    let server = server();
     let length = || std::fs::metadata(server.place.file("index.sqlite-wal")).unwrap().len();
     let mut lengths = Vec::new();
     for tip in 2..90 {
@@ -187,7 +141,7 @@ fn the_log_of_changes_stays_short() {
 
 #[test]
 fn an_index_ahead_of_the_log_in_hand_is_kept() {
-    let server = Server::new();
+    let server = server();
     let before = server.log();
     server.append(vec![push(Some(1), 3)]);
     drop(server.index(&server.log()));
@@ -199,7 +153,7 @@ fn an_index_ahead_of_the_log_in_hand_is_kept() {
 
 #[test]
 fn an_index_of_another_ledger_or_version_is_made_anew() {
-    let server = Server::new();
+    let server = server();
     server.append(vec![push(Some(1), 3)]);
     drop(server.index(&server.log()));
     for damage in ["UPDATE meta SET root = zeroblob(32)", "UPDATE meta SET size = 99", "PRAGMA user_version = 7"] {

@@ -2,20 +2,8 @@ use std::fs;
 
 use super::*;
 use crate::entry::denials::Class;
-use crate::entry::field::Field;
-use crate::entry::leaf::{Baseline, Genesis, GenesisKind};
-use crate::git::Repository;
-use crate::identity::ed25519::SecretKey;
-use crate::ledger::append::{Batch, Locked, Signer};
-use crate::name::{ActorId, Origin};
-
-/// A ledger, and what the gate does with denials.
-struct Server {
-    _folder: tempfile::TempDir,
-    repository: Repository,
-    place: Place,
-    signer: Signer,
-}
+use crate::ledger::fixture::Server;
+use crate::name::ActorId;
 
 /// So many seconds after a full minute.
 fn at(seconds: i64) -> Timestamp {
@@ -26,39 +14,11 @@ fn stranger() -> Source {
     Source::Class(Class::Unknown)
 }
 
+fn server() -> Server {
+    Server::begin(at(0), "", "")
+}
+
 impl Server {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let repository = Repository::init_bare(folder.path()).unwrap();
-        let place = Place::in_repository(repository.git_dir());
-        place.create().unwrap();
-        let origin = Origin::parse("git.bank.example/models").unwrap();
-        let signer = Signer { origin, key: SecretKey::from_seed(&[7; 32]) };
-        let empty = || Field::Inline(String::new());
-        let genesis = Leaf::Genesis(Box::new(Genesis {
-            baseline: Baseline { commits: empty(), refs: empty() },
-            kind: GenesisKind::Is,
-            login: None,
-            mledger: VERSION,
-            origin: signer.origin.clone(),
-            policy: empty(),
-            time: at(0),
-            vkey: signer.vkey().to_string(),
-        }));
-        let batch = Batch { leaves: vec![genesis], policy: Some(String::new()), ..Batch::default() };
-        Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
-        Self { _folder: folder, repository, place, signer }
-    }
-
-    fn log(&self) -> Log<'_> {
-        Log::open(&self.repository, None).unwrap()
-    }
-
-    fn append(&self, leaves: Vec<Leaf>) {
-        let batch = Batch { leaves, ..Batch::default() };
-        Locked::open(&self.repository, &self.place, &self.signer).unwrap().append(&batch).unwrap();
-    }
-
     /// One denial: whether it would have a leaf. What is due is appended.
     fn deny(&self, source: &Source, time: Timestamp) -> bool {
         let log = self.log();
@@ -86,7 +46,7 @@ impl Server {
 
 #[test]
 fn a_minute_has_so_many_leaves_of_each_source_and_counts_the_rest() {
-    let server = Server::new();
+    let server = server();
     let alice = Source::Actor(ActorId::parse("alice").unwrap());
     let leaves = |source: &Source| (0..30).filter(|n| server.deny(source, at(*n))).count();
     assert_eq!((leaves(&stranger()), leaves(&alice)), (1, 10));
@@ -104,7 +64,7 @@ fn a_minute_has_so_many_leaves_of_each_source_and_counts_the_rest() {
 
 #[test]
 fn an_append_settles_what_is_due_and_leaves_no_file() {
-    let server = Server::new();
+    let server = server();
     (0..5).for_each(|n| _ = server.deny(&stranger(), at(n)));
     let log = server.log();
     let mut tally = Tally::open(&server.place, &log);
@@ -116,7 +76,7 @@ fn an_append_settles_what_is_due_and_leaves_no_file() {
 
 #[test]
 fn a_crash_right_before_or_after_the_append_counts_neither_twice_nor_not_at_all() {
-    let server = Server::new();
+    let server = server();
     (0..5).for_each(|n| _ = server.deny(&stranger(), at(n)));
     let die_after = |append: bool| {
         let log = server.log();
@@ -135,7 +95,7 @@ fn a_crash_right_before_or_after_the_append_counts_neither_twice_nor_not_at_all(
 
 #[test]
 fn a_file_that_cannot_be_is_none() {
-    let server = Server::new();
+    let server = server();
     (0..3).for_each(|n| _ = server.deny(&stranger(), at(n)));
     let whole = fs::read_to_string(server.place.file(FILE)).unwrap();
     for damaged in [

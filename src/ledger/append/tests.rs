@@ -1,19 +1,12 @@
 use std::fs;
 
 use super::*;
-use crate::entry::field::Field;
-use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Landed, LandedKind, Settled, State, VERSION};
+use crate::entry::leaf::{Landed, LandedKind, Settled, State, VERSION};
+use crate::ledger::fixture::Server;
 use crate::ledger::last::{CONFIG, LAST_CHECKPOINT};
 use crate::ledger::log_ref;
 use crate::name::RefName;
 use crate::tlog::hashes::MemoryHashes;
-
-struct Bench {
-    _folder: tempfile::TempDir,
-    repository: Repository,
-    place: Place,
-    signer: Signer,
-}
 
 fn time() -> Timestamp {
     Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()
@@ -34,44 +27,13 @@ fn long(push: u64) -> Leaf {
     Leaf::Landed(Landed { kind: LandedKind::Is, mledger: VERSION, push, time: time(), updates: updates.collect() })
 }
 
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let repository = Repository::init_bare(folder.path()).unwrap();
-        let place = Place::in_repository(repository.git_dir());
-        place.create().unwrap();
-        let signer =
-            Signer { origin: Origin::parse("git.bank.example/models").unwrap(), key: SecretKey::from_seed(&[7; 32]) };
-        let genesis = Genesis {
-            baseline: Baseline { commits: Field::Inline(String::new()), refs: Field::Inline(String::new()) },
-            kind: GenesisKind::Is,
-            login: None,
-            mledger: VERSION,
-            origin: signer.origin.clone(),
-            policy: Field::Inline("policy".to_owned()),
-            time: time(),
-            vkey: signer.vkey().to_string(),
-        };
-        let bench = Self { _folder: folder, repository, place, signer };
-        let batch = Batch {
-            leaves: vec![Leaf::Genesis(Box::new(genesis))],
-            policy: Some("policy".to_owned()),
-            ..Batch::default()
-        };
-        Locked::create(&bench.repository, &bench.place, &bench.signer).unwrap().append(&batch).unwrap();
-        bench
-    }
+fn begin() -> Server {
+    Server::begin(time(), "", "")
+}
 
+impl Server {
     fn lock(&self) -> Result<Locked<'_>, AppendError> {
         Locked::open(&self.repository, &self.place, &self.signer)
-    }
-
-    fn append(&self, leaves: Vec<Leaf>) {
-        self.lock().unwrap().append(&Batch { leaves, ..Batch::default() }).unwrap();
-    }
-
-    fn log(&self) -> Log<'_> {
-        Log::open(&self.repository, Some(&self.signer.vkey())).unwrap()
     }
 
     /// Every leaf reads back, one by one and in a stream, and hashes to the signed root.
@@ -99,7 +61,7 @@ impl Bench {
 
 #[test]
 fn leaves_read_back_across_every_kind_of_seal() {
-    let bench = Bench::new();
+    let bench = begin();
     let mut all = Vec::new();
     // Up to right before a seal, exactly to it, over it, over several at once, and big ones before, at and after one.
     for (count, big) in
@@ -119,7 +81,7 @@ fn leaves_read_back_across_every_kind_of_seal() {
 
 #[test]
 fn one_commit_per_append_and_none_for_nothing() {
-    let bench = Bench::new();
+    let bench = begin();
     let before = bench.log().head().commit;
     bench.append(Vec::new());
     assert_eq!(bench.log().head().commit, before);
@@ -129,7 +91,7 @@ fn one_commit_per_append_and_none_for_nothing() {
 
 #[test]
 fn a_cache_that_is_gone_torn_or_wrong_is_made_anew() {
-    let bench = Bench::new();
+    let bench = begin();
     bench.append((0..300).map(|n| landed(n, 3)).collect());
     let path = bench.place.file("hashes");
     let good = fs::read(&path).unwrap();
@@ -147,7 +109,7 @@ fn a_cache_that_is_gone_torn_or_wrong_is_made_anew() {
 
 #[test]
 fn a_wrong_hash_deep_in_the_cache_denies_no_prefix() {
-    let bench = Bench::new();
+    let bench = begin();
     bench.append((0..300).map(|n| landed(n, 3)).collect());
     let log = bench.log();
     let roots: Vec<_> = [0, 1, 2, 3, 17, 256, 300, 301].map(|size| (size, tree::root(&log, size).unwrap())).into();
@@ -166,7 +128,7 @@ fn a_wrong_hash_deep_in_the_cache_denies_no_prefix() {
 
 #[test]
 fn a_ledger_that_was_set_back_or_replaced_takes_nothing_more() {
-    let bench = Bench::new();
+    let bench = begin();
     bench.append(vec![landed(1, 3)]);
     let old = bench.log().head().commit;
     bench.append(vec![landed(2, 3)]);
@@ -190,7 +152,7 @@ fn a_ledger_that_was_set_back_or_replaced_takes_nothing_more() {
 
 #[test]
 fn every_copy_of_the_newest_checkpoint_counts() {
-    let bench = Bench::new();
+    let bench = begin();
     let third = bench.repository.git_dir().join("elsewhere");
     crate::git::command::set_config(bench.repository.git_dir(), CONFIG, "elsewhere").unwrap();
     let open = || Repository::open(bench.repository.git_dir()).unwrap();
@@ -222,7 +184,7 @@ fn every_copy_of_the_newest_checkpoint_counts() {
 
 #[test]
 fn a_crash_after_the_ref_moved_costs_nothing() {
-    let bench = Bench::new();
+    let bench = begin();
     bench.append(vec![landed(1, 3)]);
     let (note, hashes) =
         (bench.place.read(LAST_CHECKPOINT).unwrap().unwrap(), fs::read(bench.place.file("hashes")).unwrap());
@@ -236,7 +198,7 @@ fn a_crash_after_the_ref_moved_costs_nothing() {
 
 #[test]
 fn a_lock_left_by_a_killed_process_is_broken() {
-    let bench = Bench::new();
+    let bench = begin();
     let stale = bench.repository.git_dir().join("refs/mledger/log.lock");
     fs::write(&stale, "").unwrap();
     bench.append(vec![landed(1, 3)]);
@@ -245,7 +207,7 @@ fn a_lock_left_by_a_killed_process_is_broken() {
 
 #[test]
 fn a_leaf_that_is_too_long_appends_nothing() {
-    let bench = Bench::new();
+    let bench = begin();
     let before = bench.log().head().commit;
     let updates = (0..600).map(|n| Settled {
         refname: RefName::parse(&format!("refs/heads/{}{n}", "z".repeat(200))).unwrap(),
@@ -265,7 +227,7 @@ fn a_leaf_that_is_too_long_appends_nothing() {
 
 #[test]
 fn what_the_ledger_was_is_told_for_every_size() {
-    let bench = Bench::new();
+    let bench = begin();
     let mut hashes = MemoryHashes::default();
     for count in [1, 2, 250, 3, 1, 300, 4] {
         bench.append((0..count).map(|n| landed(n, 3)).collect());
