@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::gate::{GateError, policy_in_force};
 use super::gather::{self, GatherError, Sources};
-use super::pre_receive::{judge_logs, unjudged};
+use super::pre_receive::{is_tolerable, judge_logs, unjudged};
 use super::pusher::LoginSource;
 use super::server_setup::{self, SetupError};
 use crate::clock::Timestamp;
@@ -20,7 +20,6 @@ use crate::name::{ActorId, Oid, Origin, RefName};
 use crate::object::certificate::Command;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
-use crate::policy::document::Mode;
 use crate::policy::facts::{Facts, Move, Pusher};
 use crate::policy::reason::{Code, Decision};
 
@@ -74,15 +73,8 @@ pub struct Checked {
     pub action: Move,
     /// The policy that decided.
     pub policy: Policy,
-}
-
-impl Checked {
     /// Whether the push would be let through although the policy denies it.
-    pub fn is_tolerated(&self) -> bool {
-        !self.decision.accepted
-            && self.policy.mode() == Mode::Observe
-            && self.decision.reasons.iter().all(|reason| reason.code.is_tolerable())
-    }
+    pub tolerated: bool,
 }
 
 /// Judges a push by a ledger and the index that stands at its head.
@@ -91,18 +83,18 @@ pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, C
     let settled = &BTreeMap::new();
     let commands = std::slice::from_ref(&push.command);
     let sources = Sources { pushed: push.repository, log, index, policy: &policy, settled };
-    let (mut gathered, totals) = match gather::gather(&sources, commands, BTreeMap::new(), gather::TIME_MAX) {
-        Ok(gathered) => (gathered, None),
+    let (mut gathered, totals, complete) = match gather::gather(&sources, commands, BTreeMap::new(), gather::TIME_MAX) {
+        Ok(gathered) => (gathered, None, true),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
-        Err(error) => (unjudged(commands, &error), error.totals()),
+        Err(error) => (unjudged(commands, &error), error.totals(), false),
     };
-    judge_logs(log, log.head().checkpoint.origin(), &mut gathered)?;
+    judge_logs(log, log.head().checkpoint.origin(), &mut gathered, |_| Ok(false))?;
     let facts = Facts {
         commits: gathered.commits.iter().map(|(oid, found)| (*oid, found.evidence.facts.clone())).collect(),
         pusher: push.pusher.clone().unwrap_or(Pusher::Unknown),
         time: push.now,
         totals,
-        updates: gathered.updates,
+        updates: gathered.updates.clone(),
     };
     let mut decision = decide(&policy, &facts);
     if push.pusher.is_none() {
@@ -112,7 +104,8 @@ pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, C
     }
     let update = facts.updates.first();
     let (entering, action) = update.map_or((0, Move::Update), |update| (update.entering.len(), update.action));
-    Ok(Checked { decision, entering, action, policy })
+    let tolerated = !decision.accepted && complete && is_tolerable(&policy, &decision, &gathered);
+    Ok(Checked { decision, entering, action, policy, tolerated })
 }
 
 /// The pusher whom an actor's first valid key makes.

@@ -238,17 +238,7 @@ impl<'a> Gatherer<'a> {
     }
 
     fn update(&mut self, command: &Command) -> Result<Update, GatherError> {
-        let mut update = Update {
-            entering: Vec::new(),
-            extra: Vec::new(),
-            action: action(command),
-            new: command.new,
-            old: command.old,
-            problem: None,
-            refname: command.refname.clone(),
-            scopes: BTreeMap::new(),
-            tag: None,
-        };
+        let mut update = Update::bare(command.refname.clone(), action(command), command.old, command.new);
         let new = match self.target(command)? {
             Ok(target) => target,
             Err(problem) => return Ok(Update { problem: Some(problem), ..update }),

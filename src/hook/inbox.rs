@@ -268,16 +268,9 @@ impl Desk<'_> {
     }
 
     fn deny(&self, policy_entry: u64, size: u64, commands: &[Command], why: &str) -> Batch {
-        let update = |command: &Command| Update {
-            entering: Vec::new(),
-            extra: Vec::new(),
-            action: Move::Create,
-            new: command.new,
-            old: command.old,
-            problem: Some(why.to_owned()),
-            refname: command.refname.clone(),
-            scopes: BTreeMap::new(),
-            tag: None,
+        let update = |command: &Command| {
+            let bare = Update::bare(command.refname.clone(), Move::Create, command.old, command.new);
+            Update { problem: Some(why.to_owned()), ..bare }
         };
         let updates: Vec<Update> = commands.iter().take(Push::DENIED_UPDATES_MAX).map(update).collect();
         let (pusher, time) = (Pusher::Unknown, self.settlement.time);

@@ -9,7 +9,6 @@
 mod checks;
 mod view;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use self::checks::check_tips;
@@ -29,6 +28,7 @@ use crate::ledger::append::{AppendError, Locked};
 use crate::ledger::check::chain;
 use crate::name::{NameError, Oid, RefName};
 use crate::object::certificate::Command;
+use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
 use crate::policy::document::Mode;
@@ -124,7 +124,9 @@ fn conclude(
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
         Err(error) => (unjudged(&view.commands, &error), error.totals(), false),
     };
-    judge_logs(&view.log, &gate.signer().origin, &mut gathered)?;
+    // The cache of hashes answers at once; what it denies the ledger itself is asked for.
+    let is_cached = |seen: &LogHead| Ok(locked.is_prefix(seen.size, &seen.root)?);
+    judge_logs(&view.log, &gate.signer().origin, &mut gathered, is_cached)?;
     let mut unexplained = Vec::new();
     for update in &mut gathered.updates {
         check_tips(gate, &view.index, &settlement, update, &mut unexplained)?;
@@ -197,7 +199,7 @@ fn conclude(
 
 /// Whether a policy that only observes lets the push through: nothing stands against it but what the policy forbids,
 /// and every commit can be recorded.
-fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bool {
+pub(super) fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bool {
     policy.mode() == Mode::Observe
         && decision.reasons.iter().all(|reason| reason.code.is_tolerable())
         && gathered.commits.values().all(|found| found.is_readable)
@@ -207,16 +209,9 @@ fn is_tolerable(policy: &Policy, decision: &Decision, gathered: &Gathered) -> bo
 /// the gathering, that is what denies.
 pub(super) fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
     let problem = Some(chain(error));
-    let update = |command: &Command| facts::Update {
-        entering: Vec::new(),
-        extra: Vec::new(),
-        action: gather::action(command),
-        new: command.new,
-        old: command.old,
-        problem: problem.clone(),
-        refname: command.refname.clone(),
-        scopes: BTreeMap::new(),
-        tag: None,
+    let update = |command: &Command| {
+        let bare = facts::Update::bare(command.refname.clone(), gather::action(command), command.old, command.new);
+        facts::Update { problem: problem.clone(), ..bare }
     };
     // Too many are counted, not listed: each would be looked up under the lock.
     let listed = if matches!(error, GatherError::Refs { .. }) { Push::DENIED_UPDATES_MAX } else { COMMANDS_MAX };
@@ -226,15 +221,5 @@ pub(super) fn unjudged(commands: &[Command], error: &GatherError) -> Gathered {
 /// An update that stands for something which cannot be one, so that its denial is decided and recorded like any other.
 fn stand_in(why: String) -> Result<facts::Update, GateError> {
     let refname = RefName::parse("refs/unreadable").map_err(|error: NameError| GateError::Input(error.to_string()))?;
-    Ok(facts::Update {
-        entering: Vec::new(),
-        extra: Vec::new(),
-        action: facts::Move::Update,
-        new: None,
-        old: None,
-        problem: Some(why),
-        refname,
-        scopes: BTreeMap::new(),
-        tag: None,
-    })
+    Ok(facts::Update { problem: Some(why), ..facts::Update::bare(refname, facts::Move::Update, None, None) })
 }

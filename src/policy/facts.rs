@@ -108,6 +108,14 @@ pub struct Update {
     pub tag: Option<Tag>,
 }
 
+impl Update {
+    /// A move of which nothing is known yet but where it leads.
+    pub fn bare(refname: RefName, action: Move, old: Option<Oid>, new: Option<Oid>) -> Self {
+        let (entering, extra, scopes) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { entering, extra, action, new, old, problem: None, refname, scopes, tag: None }
+    }
+}
+
 /// An annotated tag that a ref is to point to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -75,15 +75,8 @@ impl Part<'_> {
     /// The pusher and these; without an update the first ref stays, bare, to tell what was tried.
     fn with(&self, update: Option<Update>, commit: Option<Oid>) -> Facts {
         let first = || {
-            let update = self.facts.updates.first()?.clone();
-            Some(Update {
-                entering: vec![],
-                extra: vec![],
-                problem: None,
-                scopes: BTreeMap::new(),
-                tag: None,
-                ..update
-            })
+            let first = self.facts.updates.first()?;
+            Some(Update::bare(first.refname.clone(), first.action, first.old, first.new))
         };
         let described = commit.and_then(|oid| Some((oid, self.commit(self.facts.commits.get(&oid)?))));
         Facts {

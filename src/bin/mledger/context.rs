@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
+use mledger::index::Index;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::Log;
 use mledger::ledger::{follow, log_ref};
@@ -21,6 +22,9 @@ use mledger::tlog::key::VerifierKey;
 use crate::command::Global;
 use crate::error::Failure;
 use crate::output::{Output, counted, first_line};
+
+/// The index that the commands share. A gate's own is another: it notes there who waits.
+const INDEX_FILE: &str = "check.sqlite";
 
 /// What every command starts from.
 pub struct Context {
@@ -132,6 +136,16 @@ impl Source {
     /// The ledger as it stands, where it can be read; nothing is said.
     pub fn peek(&self) -> Option<Log<'_>> {
         Log::open(self.ledger(), self.vkey.as_ref()).ok()
+    }
+
+    /// The index of the ledger, brought up to `log`: kept, so that each command takes in only what is new. Beside a
+    /// followed ledger it goes when that goes.
+    pub fn index(&self, log: &Log<'_>) -> Result<Index, Failure> {
+        let file = match &self.ledger {
+            Some(ledger) => ledger.git_dir().join(INDEX_FILE),
+            None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
+        };
+        Ok(Index::open(&file, log)?)
     }
 
     /// The repository that holds the ledger.

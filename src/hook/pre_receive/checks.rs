@@ -14,14 +14,19 @@ use crate::object::message::LogHead;
 use crate::policy::facts::{self, LogTrailer};
 use crate::tlog::tree::{self};
 
-/// Holds each commit's `Mledger-Log` trailer against the ledger.
-pub fn judge_logs(log: &Log<'_>, origin: &Origin, gathered: &mut Gathered) -> Result<(), GateError> {
+/// Holds each commit's `Mledger-Log` trailer against the ledger, unless `is_known` to be its beginning anyway.
+pub fn judge_logs(
+    log: &Log<'_>,
+    origin: &Origin,
+    gathered: &mut Gathered,
+    is_known: impl Fn(&LogHead) -> Result<bool, GateError>,
+) -> Result<(), GateError> {
     let mut roots = Roots { log, known: BTreeMap::new() };
     for found in gathered.commits.values_mut() {
         if let Some(seen) = &found.evidence.log
             && seen.origin == *origin
         {
-            let holds = roots.holds(seen)?;
+            let holds = is_known(seen)? || roots.holds(seen)?;
             found.evidence.facts.log = if holds { LogTrailer::Holds } else { LogTrailer::Fork };
         }
     }

@@ -30,15 +30,9 @@ impl Replay<'_> {
             return Err(Flaw::new("decision", &format!("{name} did not stand where it says it did")));
         }
         let mut derived = facts::Update {
-            entering: Vec::new(),
             extra: self.extra(update)?,
-            action: update.action,
-            new: update.new,
-            old: update.old,
-            problem: None,
-            refname: name.clone(),
-            scopes: BTreeMap::new(),
             tag: self.tag(update)?,
+            ..facts::Update::bare(name.clone(), update.action, update.old, update.new)
         };
         let new = update.new.map(|new| derived.tag.as_ref().map_or(new, |tag| tag.commit));
         match (update.old.map(|old| self.peel(old)), new) {

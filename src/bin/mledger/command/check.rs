@@ -7,7 +7,6 @@ use mledger::git::Repository;
 use mledger::hook::check::{self, Checked, Push};
 use mledger::index::Index;
 use mledger::ledger::Log;
-use mledger::ledger::place::Place;
 use mledger::name::{ActorId, Oid, RefName};
 use mledger::object::certificate::Command;
 use mledger::policy::Policy;
@@ -21,9 +20,6 @@ use crate::error::Failure;
 use crate::output::{BAD, GOOD, ODD, counted, read_file, styled, tame};
 use crate::refusal;
 use crate::statement::Signer;
-
-/// The index of the followed ledger, beside it.
-const INDEX_FILE: &str = "check.sqlite";
 
 const AFTER_HELP: &str = "\
 Judges a push that nobody has made yet, by the policy in force and by the same rules as the gate: before a push, or in \
@@ -87,7 +83,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
         pusher: checked.decision.pusher.as_ref(),
         reasons: &checked.decision.reasons,
         refname: &refname,
-        tolerated: checked.is_tolerated(),
+        tolerated: checked.tolerated,
     };
     context.output.result(&outcome, || text(&outcome, &checked, &repository))?;
     Ok(if outcome.accepted || outcome.tolerated { End::Fine } else { End::Denied })
@@ -115,13 +111,7 @@ fn by_ledger(
     let source = context.source(&args.key)?;
     context.catch_up(&source)?;
     let log = context.open(&source)?;
-    // Beside a followed ledger it goes when that goes.
-    let file = if source.is_followed() {
-        source.ledger().git_dir().join(INDEX_FILE)
-    } else {
-        Place::in_repository(repository.git_dir()).file(INDEX_FILE)
-    };
-    let index = Index::open(&file, &log)?;
+    let index = source.index(&log)?;
     let old = base.map_or_else(|| index.tip(&refname), |base| Ok(Some(base)))?;
     judge(args, repository, (&log, &index), (refname, old, tip))
 }
@@ -142,7 +132,7 @@ fn by_file(
     let folder = tempfile::tempdir()?;
     let stand_in = check::stand_in(folder.path(), repository, &text, &refname, Some(&base), Timestamp::now())?;
     let log = Log::open(&stand_in, None)?;
-    let index = Index::open(&folder.path().join(INDEX_FILE), &log)?;
+    let index = Index::open(&folder.path().join("index.sqlite"), &log)?;
     judge(args, repository, (&log, &index), (refname, Some(base), tip))
 }
 

@@ -5,7 +5,6 @@ use mledger::digest::sha256;
 use mledger::entry::leaf::{ImportKind, Leaf, VERSION};
 use mledger::entry::statement::{COMMITS_MAX, ImportStatement, Statement, commits_text};
 use mledger::git::command::{git, output};
-use mledger::index::Index;
 use mledger::name::Oid;
 use mledger::policy::Policy;
 use serde::Serialize;
@@ -85,8 +84,7 @@ fn unsigned(context: &Context, args: &Args, commits: Vec<Oid>, in_force: &str) -
         Policy::parse(in_force).map_err(|_| Failure::new("the policy in force cannot be read by this version"))?;
     let source = context.source(&args.key)?;
     let log = context.open(&source)?;
-    let folder = tempfile::tempdir()?;
-    let index = Index::open(&folder.path().join("index"), &log)?;
+    let index = source.index(&log)?;
     let now = Timestamp::now();
     let mut kept = Vec::new();
     for oid in commits {

@@ -4,7 +4,6 @@ use mledger::clock::Timestamp;
 use mledger::entry::leaf::{ReconcileKind, Unexplained, VERSION};
 use mledger::entry::statement::{REFS_MAX, ReconcileStatement, Statement};
 use mledger::git::command::{git, output};
-use mledger::index::Index;
 use mledger::ledger::{LOG_REF, REFS};
 use mledger::name::{Oid, RefName};
 use serde::Serialize;
@@ -99,8 +98,7 @@ fn unexplained(context: &Context, desk: &Desk, args: &Args) -> Result<Vec<Unexpl
     let standing = standing(desk)?;
     let source = context.source(&args.key)?;
     let log = context.open(&source)?;
-    let folder = tempfile::tempdir()?;
-    let index = Index::open(&folder.path().join("index"), &log)?;
+    let index = source.index(&log)?;
     let mut put: std::collections::BTreeMap<RefName, Oid> =
         index.tips()?.into_iter().map(|tip| (tip.refname, tip.oid)).collect();
     let open = index.open_moves()?;
