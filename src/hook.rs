@@ -13,6 +13,7 @@ pub mod pre_push;
 pub mod prepare_commit_msg;
 
 pub mod check;
+pub mod doctor;
 pub mod draft;
 pub mod found;
 pub mod gate;

@@ -21,7 +21,7 @@ mod take_in;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use self::take_in::{sql, stored, take_in};
 use crate::entry::leaf::LeafError;
@@ -30,6 +30,9 @@ use crate::ledger::read::{Log, ReadError};
 use crate::name::{NameError, Oid, RefName};
 use crate::object::commit::CommitError;
 use crate::object::tag::TagError;
+
+/// The file of the index that all commands but the gate share. A gate's own is another: it notes there who waits.
+pub const SHARED_FILE: &str = "check.sqlite";
 
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
 const PAGE_BYTES: u32 = 512;
@@ -51,6 +54,9 @@ pub enum IndexError {
     /// SQLite.
     #[error("the index beside the ledger cannot be used")]
     Database(#[from] rusqlite::Error),
+    /// A table or an index of the database.
+    #[error("the index beside the ledger does not agree with itself: {0}")]
+    Inconsistent(String),
     /// The ledger.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -138,6 +144,17 @@ impl Index {
             }
             opened => opened,
         }
+    }
+
+    /// Looks whether the file is a whole database, and changes nothing; one that is not there is fine.
+    pub fn examine(path: &Path) -> Result<(), IndexError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.busy_timeout(BUSY_WAIT)?;
+        let said: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said == "ok" { Ok(()) } else { Err(IndexError::Inconsistent(said)) }
     }
 
     /// Removes the index, as far as it is there. Whoever has it open goes on with the old one to the end.

@@ -26,7 +26,7 @@ use crate::tlog::key::VerifierKey;
 
 pub use enrolment::enrolment;
 pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
-pub use settings::Setting;
+pub use settings::{SIGNING, Setting};
 
 /// The configuration key that names the actor.
 pub const ACTOR_KEY: &str = "mledger.actor";

@@ -150,7 +150,7 @@ pub fn install_server(repository: &Repository, program: &Path) -> Result<Vec<Str
 /// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are
 /// written anew by them: in their place ours would not last, and under another name theirs would look into another
 /// folder, and check nothing.
-fn slot(folder: &Path, name: &str) -> PathBuf {
+pub(super) fn slot(folder: &Path, name: &str) -> PathBuf {
     let (hook, many) = (folder.join(name), folder.join(format!("{name}.d")));
     let runs_many = |text: Vec<u8>| !is_ours(&text) && text.windows(3).any(|part| part == b".d/");
     if SERVER.contains(&name) && many.is_dir() && is_executable(&hook) && fs::read(&hook).is_ok_and(runs_many) {
@@ -201,7 +201,7 @@ fn undo_one(folder: &Path, name: &str) -> Result<Done, InstallError> {
     Ok(Done::Removed)
 }
 
-fn shim(name: &str, program: &Path) -> Result<String, InstallError> {
+pub(super) fn shim(name: &str, program: &Path) -> Result<String, InstallError> {
     let template = SHIMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
     let template = template.ok_or_else(|| InstallError::Unknown(name.to_owned()))?;
     let path = program.to_str().ok_or_else(|| InstallError::Program(program.to_owned()))?;
@@ -210,13 +210,13 @@ fn shim(name: &str, program: &Path) -> Result<String, InstallError> {
     Ok(call.replace("command -v mledger ", &format!("command -v {quoted} ")))
 }
 
-fn before(hook: &Path) -> PathBuf {
+pub(super) fn before(hook: &Path) -> PathBuf {
     let mut path = hook.as_os_str().to_owned();
     path.push(BEFORE);
     path.into()
 }
 
-fn is_ours(text: &[u8]) -> bool {
+pub(super) fn is_ours(text: &[u8]) -> bool {
     let second = text.split(|byte| *byte == b'\n').nth(1);
     second.is_some_and(|line| line.starts_with(MARK.as_bytes()))
 }

@@ -15,6 +15,8 @@ use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{Kdf, LineEnding, PrivateKey};
 
 use crate::identity::ed25519::SecretKey;
+use crate::identity::key::PublicKey;
+use crate::identity::wire::Reader;
 
 /// The longest key file, in bytes: one of RSA with 16384 bits has 13 KB.
 pub const TEXT_BYTES_MAX: usize = 16 << 10;
@@ -69,6 +71,23 @@ pub fn parse_private(openssh_text: &str, passphrase: Option<&str>) -> Result<Sec
     if secret.public().to_bytes() == pair.public.0 { Ok(secret) } else { Err(FileError::Halves) }
 }
 
+/// The public half, which stands in the clear in an OpenSSH private key of any type, and whether the private half is
+/// encrypted. None where it is of another form, or its type does not count.
+pub fn public_half(openssh_text: &str) -> Option<(PublicKey, bool)> {
+    if openssh_text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let body = openssh_text.trim().strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?;
+    let encoded: String = body.strip_suffix("-----END OPENSSH PRIVATE KEY-----")?.split_whitespace().collect();
+    let bytes = base64_simd::STANDARD.decode_to_vec(encoded).ok()?;
+    let mut reader = Reader::new(&bytes);
+    reader.expect(b"openssh-key-v1\0")?;
+    let cipher = reader.string()?;
+    let (_derivation, _its_options, count) = (reader.string()?, reader.string()?, reader.uint32()?);
+    let public = PublicKey::from_blob(reader.string()?).ok()?;
+    (count == 1).then_some((public, cipher != b"none"))
+}
+
 fn decrypt(key: &PrivateKey, passphrase: Option<&str>) -> Result<PrivateKey, FileError> {
     let passphrase = passphrase.ok_or(FileError::Encrypted)?;
     match key.kdf() {
@@ -89,7 +108,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::identity::key::PublicKey;
     use crate::object::fixture::Sandbox;
 
     fn secret() -> SecretKey {
@@ -115,6 +133,8 @@ mod tests {
             let given = Some(passphrase).filter(|text| !text.is_empty());
             let public = PublicKey::parse(&String::from_utf8(sandbox.read("key.pub")).unwrap()).unwrap();
             assert_eq!(PublicKey::from_ed25519(parse_private(&text, given).unwrap().public()), public);
+            assert_eq!(public_half(&text), Some((public, given.is_some())));
+            assert_eq!(public_half(&text.replace("AAAA", "BAAA")), None);
             if given.is_some() {
                 assert!(matches!(parse_private(&text, None), Err(FileError::Encrypted)));
                 assert!(matches!(parse_private(&text, Some("wrong")), Err(FileError::Passphrase { .. })));

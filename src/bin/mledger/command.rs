@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod export;
 mod hook;
 mod import;
@@ -75,6 +76,7 @@ pub enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -95,6 +97,7 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
-use mledger::index::Index;
+use mledger::index::{self, Index};
 use mledger::ledger::place::Place;
 use mledger::ledger::read::Log;
 use mledger::ledger::{follow, log_ref};
@@ -22,9 +22,6 @@ use mledger::tlog::key::VerifierKey;
 use crate::command::Global;
 use crate::error::Failure;
 use crate::output::{Output, counted, first_line};
-
-/// The index that the commands share. A gate's own is another: it notes there who waits.
-const INDEX_FILE: &str = "check.sqlite";
 
 /// What every command starts from.
 pub struct Context {
@@ -142,8 +139,8 @@ impl Source {
     /// followed ledger it goes when that goes.
     pub fn index(&self, log: &Log<'_>) -> Result<Index, Failure> {
         let file = match &self.ledger {
-            Some(ledger) => ledger.git_dir().join(INDEX_FILE),
-            None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
+            Some(ledger) => ledger.git_dir().join(index::SHARED_FILE),
+            None => Place::in_repository(self.repository.git_dir()).file(index::SHARED_FILE),
         };
         Ok(Index::open(&file, log)?)
     }

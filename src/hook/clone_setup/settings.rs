@@ -24,17 +24,16 @@ pub struct Setting {
     pub new: Option<String>,
 }
 
+/// What makes `git commit` and `git push` sign, with whatever key.
+pub const SIGNING: [(&str, &str); 3] =
+    [("gpg.format", "ssh"), ("commit.gpgSign", "true"), ("push.gpgSign", "if-asked")];
+
 type Before = BTreeMap<String, Vec<String>>;
 
 /// What `git commit` and `git push` need to sign.
 pub fn wanted(key: &SigningKey, actor: &ActorId, remote: Option<&str>) -> Vec<(&'static str, String)> {
-    let mut wanted = vec![
-        ("gpg.format", "ssh".to_owned()),
-        ("user.signingKey", key.configured.clone()),
-        ("commit.gpgSign", "true".to_owned()),
-        ("push.gpgSign", "if-asked".to_owned()),
-        (ACTOR_KEY, actor.to_string()),
-    ];
+    let mut wanted: Vec<_> = SIGNING.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+    wanted.extend([("user.signingKey", key.configured.clone()), (ACTOR_KEY, actor.to_string())]);
     wanted.extend(remote.map(|remote| (REMOTE_KEY, remote.to_owned())));
     wanted
 }

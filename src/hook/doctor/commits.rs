@@ -1,0 +1,58 @@
+//! The newest commits that no remote has yet: whether a gate will find them signed and bound to their content.
+
+use super::{Check, Code, Finding, Group, Level, Patient, base, counted, probe};
+use crate::evidence::Evidence;
+use crate::git::command;
+use crate::hook::post_commit;
+use crate::name::Oid;
+use crate::policy::facts::{ManifestTrailer, Signature};
+
+/// How many are looked at: each has its manifest made again, which for a big one takes a second.
+const LOOK_MAX: usize = 20;
+
+/// Looks at them, newest first.
+pub(super) fn check(patient: &Patient<'_>) -> Check {
+    let mut check = Check::new(Group::Commits);
+    if patient.repository.resolve("HEAD").is_none() {
+        return check.note("none yet");
+    }
+    let commits = match unpushed(patient) {
+        Ok(commits) => commits,
+        Err(error) => {
+            check.add(Finding::unknown("HEAD", &error));
+            return check;
+        }
+    };
+    let (mut unsigned, mut unbound) = (Vec::new(), Vec::new());
+    for commit in &commits {
+        match post_commit::evidence(base(patient.repository), patient.repository, commit) {
+            Err(error) => check.add(Finding::unknown(commit.to_string(), &error)),
+            Ok(Evidence { facts, .. }) => {
+                if !matches!(facts.signature, Signature::Valid { .. }) {
+                    unsigned.push(*commit);
+                }
+                if facts.manifest != ManifestTrailer::Matches {
+                    unbound.push(*commit);
+                }
+            }
+        }
+    }
+    check.add_all(found(Level::Wrong, Code::CommitUnsigned, &unsigned, "not signed, or not with a key that counts"));
+    check.add_all(found(Level::Look, Code::CommitUnbound, &unbound, "not bound to their content by a manifest"));
+    check.note(counted(commits.len() as u64, "unpushed commit looked at", "unpushed commits looked at"))
+}
+
+fn found(level: Level, code: Code, commits: &[Oid], what: &str) -> Option<Finding> {
+    let newest = commits.first()?;
+    let message = format!("{} of the newest commits, {} the newest of them, are {what}", commits.len(), newest.short());
+    Some(Finding::new(level, code, newest.to_string(), message).try_this("mledger resign"))
+}
+
+/// What HEAD has and no remote has; where there is no remote, HEAD alone: history may be older than this clone's set-up.
+fn unpushed(patient: &Patient<'_>) -> Result<Vec<Oid>, probe::ProbeError> {
+    let remotes = patient.repository.ref_names_under("refs/remotes").is_ok_and(|names| !names.is_empty());
+    let count = format!("--max-count={}", if remotes { LOOK_MAX } else { 1 });
+    let mut list = command::git(base(patient.repository));
+    let listed = probe::output(list.args(["rev-list", &count, "HEAD", "--not", "--remotes"]))?;
+    Ok(String::from_utf8_lossy(&listed).lines().filter_map(|line| Oid::parse(line).ok()).collect())
+}
