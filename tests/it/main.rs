@@ -18,6 +18,7 @@ mod check;
 mod client;
 mod collision;
 mod demo;
+mod doctor;
 mod durable;
 mod flood;
 mod formats;

@@ -4,6 +4,9 @@ use super::{Check, Code, Finding, Group, Level, Patient, base, counted, probe};
 use crate::evidence::Evidence;
 use crate::git::command;
 use crate::hook::post_commit;
+use crate::index::{self, Index};
+use crate::ledger::follow;
+use crate::ledger::read::Log;
 use crate::name::Oid;
 use crate::policy::facts::{ManifestTrailer, Signature};
 
@@ -44,7 +47,8 @@ pub(super) fn check(patient: &Patient<'_>) -> Check {
 
 fn found(level: Level, code: Code, commits: &[Oid], what: &str) -> Option<Finding> {
     let newest = commits.first()?;
-    let message = format!("{} of the newest commits, {} the newest of them, are {what}", commits.len(), newest.short());
+    let how_many = counted(commits.len() as u64, "commit is", "commits are");
+    let message = format!("{how_many} {what}; the newest is {}", newest.short());
     Some(Finding::new(level, code, newest.to_string(), message).try_this("mledger resign"))
 }
 
@@ -54,5 +58,18 @@ fn unpushed(patient: &Patient<'_>) -> Result<Vec<Oid>, probe::ProbeError> {
     let count = format!("--max-count={}", if remotes { LOOK_MAX } else { 1 });
     let mut list = command::git(base(patient.repository));
     let listed = probe::output(list.args(["rev-list", &count, "HEAD", "--not", "--remotes"]))?;
-    Ok(String::from_utf8_lossy(&listed).lines().filter_map(|line| Oid::parse(line).ok()).collect())
+    let found = String::from_utf8_lossy(&listed).lines().filter_map(|line| Oid::parse(line).ok()).collect();
+    Ok(if listed.is_empty() { found } else { unrecorded(patient, found) })
+}
+
+/// Those that the followed ledger does not hold: where a remote was added anew, and fetched never, Git calls old ones new.
+fn unrecorded(patient: &Patient<'_>, commits: Vec<Oid>) -> Vec<Oid> {
+    let fetched = follow::repository(patient.repository.git_dir()).ok().flatten();
+    let index = fetched.as_ref().and_then(|fetched| {
+        let file = fetched.git_dir().join(index::SHARED_FILE);
+        Index::examine(&file).ok()?;
+        Index::open(&file, &Log::open(fetched, None).ok()?).ok()
+    });
+    let Some(index) = index else { return commits };
+    commits.into_iter().filter(|commit| !matches!(index.known(commit), Ok(Some(_)))).collect()
 }

@@ -117,6 +117,12 @@ fn damage(patient: &Patient<'_>, vkey: &VerifierKey, seen: Option<&Checkpoint>) 
         Ok(repository) => repository,
         Err(error) => return Some(chain(&error)),
     };
+    // Where Git finds no repository it looks further up, and would fetch into the clone itself.
+    match probe::output(command::git(&path).args(["rev-parse", "--git-dir"])) {
+        Ok(said) if said.trim_ascii() == b"." => {}
+        Ok(_) => return Some("Git does not take it for a repository".to_owned()),
+        Err(error) => return Some(chain(&error)),
+    }
     hold(&repository, vkey, seen).err()
 }
 

@@ -60,15 +60,15 @@ impl Hook {
         Finding::wrong(code, self.path.display().to_string(), message)
     }
 
-    fn again(finding: Finding) -> Finding {
-        finding.try_this("mledger init").fix(Fix::Hooks)
+    fn again(&self, finding: Finding) -> Finding {
+        finding.try_this("mledger init").fix(Fix::Hook(self.name))
     }
 
     fn check(&self, program: &Path) -> Vec<Finding> {
         let text = match file::read(&self.path) {
             Ok(Some(text)) => text,
             Ok(None) if self.path.is_symlink() => return vec![self.unreadable("it is a link that leads nowhere")],
-            Ok(None) => return vec![Self::again(self.wrong(Code::HookMissing, format!("{} is not there", self.name)))],
+            Ok(None) => return vec![self.again(self.wrong(Code::HookMissing, format!("{} is not there", self.name)))],
             // Somebody's program, which Git runs.
             Err(FileError::Large { .. }) => return vec![self.foreign()],
             Err(error) => return vec![self.unreadable(&crate::ledger::check::chain(&error))],
@@ -90,15 +90,15 @@ impl Hook {
         if self.before.is_symlink() || self.before.exists() {
             let aside = self.path.with_added_extension("aside");
             // Both stay; which of them is to run a person must say.
-            return found.try_this(format!("mv {} {} && mledger init", quoted(&self.path), quoted(&aside)));
+            return found.try_this(format!("mv {} {}; mledger doctor --fix", quoted(&self.path), quoted(&aside)));
         }
-        Self::again(found)
+        self.again(found)
     }
 
     fn not_executable(&self) -> Option<Finding> {
         let mode = file::mode(&self.path).filter(|mode| mode & 0o111 == 0)?;
         let message = format!("{} may not be run ({mode:o}), so Git passes it by", self.name);
-        Some(Self::again(self.wrong(Code::HookNotExecutable, message)))
+        Some(self.again(self.wrong(Code::HookNotExecutable, message)))
     }
 
     /// Ours runs what was there before; were that ours again, it would run itself.
@@ -116,11 +116,11 @@ impl Hook {
         }
         let Some(called) = called(&String::from_utf8_lossy(text)) else {
             let message = format!("{} is of another version of mledger", self.name);
-            return Some(Self::again(Finding::look(Code::HookOld, self.path.display().to_string(), message)));
+            return Some(self.again(Finding::look(Code::HookOld, self.path.display().to_string(), message)));
         };
         if !probe::is_program(&called) {
             let message = format!("{} calls `{}`, which cannot be run", self.name, called.display());
-            return Some(Self::again(self.wrong(Code::HookProgramGone, message)));
+            return Some(self.again(self.wrong(Code::HookProgramGone, message)));
         }
         let other = !matches!((called.canonicalize(), program.canonicalize()), (Ok(one), Ok(two)) if one == two);
         let theirs = install::shim(self.name, &called).is_ok_and(|shim| shim.as_bytes() == text);
@@ -133,7 +133,7 @@ impl Hook {
         };
         let ours = format!("mledger {}", env!("CARGO_PKG_VERSION"));
         let message = format!("{message}; this is {ours}");
-        Some(Self::again(Finding::look(Code::HookOld, self.path.display().to_string(), message)))
+        Some(self.again(Finding::look(Code::HookOld, self.path.display().to_string(), message)))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::identity::key::{Kind, PublicKey};
 /// The setting that names it.
 const SETTING: &str = "user.signingKey";
 
+/// How many files of a home's `.ssh` are looked through.
+const FILES_MAX: usize = 1000;
+
 /// Looks at it; returns its public half, where one can be read.
 pub(super) fn check(patient: &Patient<'_>) -> (Check, Option<PublicKey>) {
     let mut check = Check::new(Group::Key);
@@ -20,7 +23,8 @@ pub(super) fn check(patient: &Patient<'_>) -> (Check, Option<PublicKey>) {
     };
     let literal = set.value.strip_prefix("key::").or_else(|| set.value.starts_with("ssh-").then_some(&set.value));
     let public = match literal {
-        Some(line) => usable(line, SETTING, &mut check).inspect(|key| check.add_all(in_agent(key, None))),
+        Some(line) => usable(line, SETTING, &mut check)
+            .inspect(|key| check.add_all(in_agent(key, at_home(patient, key).as_deref()))),
         None => Files::named(patient, &set.value).check(&mut check),
     };
     let note = public.as_ref().map(|key| {
@@ -29,6 +33,19 @@ pub(super) fn check(patient: &Patient<'_>) -> (Check, Option<PublicKey>) {
         format!("{} {}{touch}", key.kind().name(), key.id())
     });
     (check.note(note.unwrap_or_default()), public)
+}
+
+/// The file of a key that is configured by its public half: it may well lie where keys lie.
+fn at_home(patient: &Patient<'_>, key: &PublicKey) -> Option<PathBuf> {
+    let folder = patient.options.home.as_deref()?.join(".ssh");
+    let entries = std::fs::read_dir(folder).ok()?.take(FILES_MAX);
+    let mut halves =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pub"));
+    let is_it = |path: &PathBuf| {
+        let line = file::read_text(path).ok().flatten();
+        line.and_then(|line| PublicKey::parse(line.trim_end()).ok()).is_some_and(|found| found.id() == key.id())
+    };
+    halves.find(is_it).map(|path| path.with_extension(""))
 }
 
 /// The two files of a key.
