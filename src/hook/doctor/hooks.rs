@@ -39,8 +39,7 @@ fn elsewhere(patient: &Patient<'_>, error: &InstallError) -> Finding {
 
 fn unreadable(folder: &Path, error: &std::io::Error) -> Finding {
     let message = format!("`{}`, where the hooks belong, cannot be read: {error}", folder.display());
-    let aside = folder.with_added_extension("aside");
-    let command = format!("mv {} {} && mledger init", quoted(folder), quoted(&aside));
+    let command = format!("mv {} {} && mledger init", quoted(folder), quoted(&aside(folder)));
     Finding::wrong(Code::HooksUnreadable, folder.display().to_string(), message).try_this(command)
 }
 
@@ -70,7 +69,9 @@ impl Hook {
             Ok(None) if self.path.is_symlink() => return vec![self.unreadable("it is a link that leads nowhere")],
             Ok(None) => return vec![self.again(self.wrong(Code::HookMissing, format!("{} is not there", self.name)))],
             // Somebody's program, which Git runs.
-            Err(FileError::Large { .. }) => return vec![self.foreign()],
+            Err(FileError::Large { .. }) => {
+                return vec![Finding { fix: None, ..self.foreign() }.try_this(self.set_aside())];
+            }
             Err(error) => return vec![self.unreadable(&crate::ledger::check::chain(&error))],
         };
         if !install::is_ours(&text) {
@@ -88,11 +89,14 @@ impl Hook {
         let found =
             self.wrong(Code::HookReplaced, format!("another program's hook stands in the place of our {}", self.name));
         if self.before.is_symlink() || self.before.exists() {
-            let aside = self.path.with_added_extension("aside");
-            // Both stay; which of them is to run a person must say.
-            return found.try_this(format!("mv {} {}; mledger doctor --fix", quoted(&self.path), quoted(&aside)));
+            return found.try_this(self.set_aside());
         }
         self.again(found)
+    }
+
+    /// Both hooks of others stay; which of them is to run a person must say.
+    fn set_aside(&self) -> String {
+        format!("mv {} {}; mledger doctor --fix", quoted(&self.path), quoted(&aside(&self.path)))
     }
 
     fn not_executable(&self) -> Option<Finding> {
@@ -122,19 +126,22 @@ impl Hook {
             let message = format!("{} calls `{}`, which cannot be run", self.name, called.display());
             return Some(self.again(self.wrong(Code::HookProgramGone, message)));
         }
-        let other = !matches!((called.canonicalize(), program.canonicalize()), (Ok(one), Ok(two)) if one == two);
-        let theirs = install::shim(self.name, &called).is_ok_and(|shim| shim.as_bytes() == text);
-        if !other && theirs {
+        let same = matches!((called.canonicalize(), program.canonicalize()), (Ok(one), Ok(two)) if one == two);
+        if same && install::shim(self.name, &called).is_ok_and(|shim| shim.as_bytes() == text) {
             return None;
         }
-        let message = match version(&called) {
-            Some(version) if other => format!("{} calls `{}` ({version})", self.name, called.display()),
-            _ => format!("{} calls `{}`, not as this version does", self.name, called.display()),
-        };
-        let ours = format!("mledger {}", env!("CARGO_PKG_VERSION"));
-        let message = format!("{message}; this is {ours}");
+        let theirs = version(&called).filter(|_| !same).map(|version| format!(" ({version})")).unwrap_or_default();
+        let (path, ours) = (called.display(), env!("CARGO_PKG_VERSION"));
+        let message = format!("{} calls `{path}`{theirs}, and not as this mledger {ours} does", self.name);
         Some(self.again(Finding::look(Code::HookOld, self.path.display().to_string(), message)))
     }
+}
+
+/// A name beside a file that nothing has yet.
+fn aside(path: &Path) -> PathBuf {
+    let names = (1_u32..).map(|count| path.with_added_extension(format!("aside-{count}")));
+    let free = |name: &PathBuf| name.symlink_metadata().is_err();
+    names.into_iter().find(free).unwrap_or_else(|| path.with_added_extension("aside"))
 }
 
 /// The program that a shim of ours calls, from between its quotes.

@@ -66,26 +66,32 @@ impl Files {
     }
 
     fn check(&self, check: &mut Check) -> Option<PublicKey> {
-        let private = self.read(&self.private, check)?;
-        let public = self.read(&self.public, check)?;
-        if private.is_none() && public.is_none() {
-            let message = format!("the key `{}` is not there", self.private.display());
-            check.add(Finding::wrong(Code::KeyMissing, SETTING, message).try_this("mledger init"));
-            return None;
-        }
+        let read = |path| file::read_text(path).map_err(|error| (path, error));
+        let (private, public) = match read(&self.private).and_then(|private| Ok((private, read(&self.public)?))) {
+            Ok((None, None)) => {
+                let message = format!("the key `{}` is not there", self.private.display());
+                check.add(Finding::wrong(Code::KeyMissing, SETTING, message).try_this("mledger init"));
+                return None;
+            }
+            Ok(halves) => halves,
+            Err((path, error)) => {
+                let why = crate::ledger::check::chain(&error);
+                let finding = Finding::wrong(Code::KeyUnreadable, path.display().to_string(), why);
+                check.add(finding.try_this(format!("ls -l {}", quoted(path))));
+                return None;
+            }
+        };
         // What Git is told of a literal public key it also takes from a file that holds one.
         let private = private.filter(|text| text.starts_with("-----BEGIN"));
         let half = private.as_deref().and_then(public_half);
         if private.is_some() {
             check.add_all(self.open_to_others());
         }
-        let key = match public {
-            Some(line) => usable(&line, &self.public.to_string_lossy(), check)?,
-            None => {
-                check.add(self.without_public());
-                return half.map(|(key, _)| key);
-            }
+        let Some(line) = public else {
+            check.add(self.without_public());
+            return half.map(|(key, _)| key);
         };
+        let key = usable(&line, &self.public.to_string_lossy(), check)?;
         match half {
             Some((other, _)) if other.id() != key.id() => check.add(self.other_half(&key, &other)),
             Some((_, true)) => check.add_all(self.locked(&key)),
@@ -94,20 +100,6 @@ impl Files {
             Some(_) | None => {}
         }
         Some(key)
-    }
-
-    /// A file's text; the outer none where it can be no key.
-    fn read(&self, path: &Path, check: &mut Check) -> Option<Option<String>> {
-        file::read_text(path)
-            .map_err(|error| {
-                let finding = Finding::wrong(
-                    Code::KeyUnreadable,
-                    path.display().to_string(),
-                    crate::ledger::check::chain(&error),
-                );
-                check.add(finding.try_this(format!("ls -l {}", quoted(&self.private))));
-            })
-            .ok()
     }
 
     fn open_to_others(&self) -> Option<Finding> {

@@ -11,7 +11,7 @@ pub(super) fn is_set_up(patient: &Patient<'_>) -> bool {
         let hook = install::folder(patient.repository).map(|folder| folder.join(name));
         hook.is_ok_and(|hook| file::read(&hook).ok().flatten().is_some_and(|text| install::is_ours(&text)))
     };
-    patient.settings.all(ACTOR_KEY).any(|set| *set.source() == Source::Own) || CLIENT.iter().any(|name| ours(&name))
+    patient.settings.all(ACTOR_KEY).any(|set| *set.source() == Source::Own) || CLIENT.iter().any(ours)
 }
 
 /// The settings that `init` makes, but for the key and the actor.

@@ -76,7 +76,7 @@ pub(super) fn check_signing(patient: &Patient<'_>, check: &mut Check) {
     let Ok(words) = probe::words(Command::new("ssh").arg("-V")) else { return };
     let said = words.trim();
     let about = said.split([',', ' ']).next().unwrap_or_default();
-    check.note.push_str(&format!(", {about}"));
+    check.note = format!("{}, {about}", check.note);
     if version(said.split_once('_').map_or(said, |(_, rest)| rest)).is_some_and(|found| found < SSH_MIN) {
         let message = format!("{} is older than OpenSSH {}.{}", quoted_text(about), SSH_MIN.0, SSH_MIN.1);
         check.add(Finding::wrong(Code::SshOld, "ssh", message).try_this("install a newer openssh-client"));

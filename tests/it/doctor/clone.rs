@@ -115,7 +115,7 @@ fn hooks_that_git_passes_by_and_hooks_of_others_are_found() {
     }
     ward.is_well();
     assert_eq!(fs::read_to_string(hooks.join("pre-push.before-mledger")).unwrap(), kept);
-    assert!(hooks.join("pre-push.aside").exists());
+    assert!(hooks.join("pre-push.aside-1").exists());
 
     ward.heals("hooks-unreadable", || {
         fs::rename(&hooks, ward.dir.join("hooks")).unwrap();
@@ -297,7 +297,7 @@ fn what_shows_another_history_is_found() {
 fn locks_of_the_dead_are_found_and_those_of_the_living_are_not_to_be_removed() {
     let bank = Bank::open();
     let ward = alice(&bank);
-    let (old, new) = (Duration::from_secs(3600), Duration::from_secs(1));
+    let (old, new) = (Duration::from_hours(1), Duration::from_secs(1));
     for name in ["index.lock", "config.lock", "refs/heads/main.lock", "packed-refs.lock"] {
         let path = ward.dir.join(".git").join(name);
         aged(&path, new);
@@ -317,7 +317,7 @@ fn a_lock_of_a_living_git_is_not_called_stale() {
     let mut git = Command::new("git");
     git.args(["cat-file", "--batch"]).current_dir(&ward.dir).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut git = git.spawn().unwrap();
-    let found = ward.ails("lock-held", || aged(&ward.dir.join(".git/index.lock"), Duration::from_secs(3600)));
+    let found = ward.ails("lock-held", || aged(&ward.dir.join(".git/index.lock"), Duration::from_hours(1)));
     assert_eq!(found["try"], format!("ps -fp {}", git.id()));
     ward.is_left_alone("lock-held");
     drop(git.stdin.take());

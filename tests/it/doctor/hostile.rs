@@ -65,7 +65,7 @@ fn pipes_loops_and_closed_folders_end() {
     fs::remove_dir_all(git.join("mledger/log.git")).unwrap();
     symlink("log.git", git.join("mledger/log.git")).unwrap();
     fs::create_dir_all(git.join("refs/heads/closed")).unwrap();
-    fs::set_permissions(git.join("refs/heads/closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(git.join("refs/heads/closed"), fs::Permissions::from_mode(0o000)).unwrap();
     for code in ["checkpoint-damaged", "hook-unreadable", "grafts"] {
         assert!(ward.finding(code).is_some(), "no {code}");
     }

@@ -1,6 +1,6 @@
 //! What is kept beside the ledger: copies of its newest checkpoint, and caches.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::{Code, Finding, Fix, Patient, file, quoted};
 use crate::hook::gate;
@@ -67,8 +67,8 @@ pub(super) fn caches(patient: &Patient<'_>, log: &Log<'_>) -> Vec<Finding> {
         if !newer.is_some_and(|log| HashCache::is_sound(&hashes, &log)) {
             found.push(cache(
                 Code::HashesDamaged,
-                hashes.clone(),
-                Fix::Remove(hashes),
+                &hashes,
+                Fix::Remove(hashes.clone()),
                 "it does not give the ledger's root",
             ));
         }
@@ -76,13 +76,13 @@ pub(super) fn caches(patient: &Patient<'_>, log: &Log<'_>) -> Vec<Finding> {
     for name in [gate::INDEX_FILE, index::SHARED_FILE] {
         let path = patient.place.file(name);
         if let Err(error) = Index::examine(&path) {
-            found.push(cache(Code::IndexDamaged, path.clone(), Fix::Index(path), &chain(&error)));
+            found.push(cache(Code::IndexDamaged, &path, Fix::Index(path.clone()), &chain(&error)));
         }
     }
     found
 }
 
-fn cache(code: Code, path: PathBuf, fix: Fix, why: &str) -> Finding {
+fn cache(code: Code, path: &Path, fix: Fix, why: &str) -> Finding {
     let message = format!("`{}` is damaged, and is made anew from the ledger: {why}", path.display());
     Finding::look(code, path.display().to_string(), message).try_this("mledger doctor --fix").fix(fix)
 }

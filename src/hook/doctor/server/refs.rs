@@ -46,7 +46,7 @@ pub(super) fn check(patient: &Patient<'_>, log: &Log<'_>) -> Check {
 /// The shared index; a new one in `folder` where it cannot be used, or would come to belong to another user.
 fn index(patient: &Patient<'_>, log: &Log<'_>, folder: &std::path::Path) -> Result<Index, IndexError> {
     let kept = patient.place.file(index::SHARED_FILE);
-    let own = file::owner(patient.repository.git_dir()) == file::caller();
+    let own = file::is_own(patient.repository.git_dir());
     let file = if own && Index::examine(&kept).is_ok() { kept } else { folder.join(index::SHARED_FILE) };
     Index::open(&file, log)
 }

@@ -26,11 +26,8 @@ pub(super) fn check(patient: &Patient<'_>) -> Check {
 /// What this user writes, the server's could not write again.
 fn another_user(patient: &Patient<'_>) -> Option<Finding> {
     let dir = patient.repository.git_dir();
-    let (owner, caller) = (file::owner(dir)?, file::caller()?);
-    if owner == caller {
-        return None;
-    }
-    let message = format!("the repository is of user {owner}, and you are user {caller}");
+    let owner = file::owner(dir).filter(|_| !file::is_own(dir))?;
+    let message = format!("the repository is of user {owner}, and you are another");
     let command = format!("sudo -u '#{owner}' mledger -C {} doctor", quoted(dir));
     Some(Finding::look(Code::OtherUser, dir.display().to_string(), message).try_this(command))
 }
