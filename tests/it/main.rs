@@ -37,6 +37,7 @@ mod server;
 mod settle;
 mod statements;
 mod tags;
+mod terminal;
 mod verify;
 mod wire;
 mod world;

@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod log;
 mod man;
+mod overview;
 pub mod policy;
 mod prove;
 mod reconcile;
@@ -20,10 +21,11 @@ mod show;
 mod verify;
 mod verify_proof;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -43,6 +45,15 @@ Exit codes: 0 fine, 1 failed, 2 usage, 3 denied by policy, 4 verification found 
 
 Example:
   mledger log -n 20";
+
+impl Cli {
+    /// Reads the words of a command line. Help and version come back as errors, as clap does it.
+    pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut command = overview::with_overview(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
@@ -136,8 +147,6 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -12,7 +12,7 @@ use super::End;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Set up this clone, or put a gate and a ledger into this bare repository
+/// Set up this clone, or put a gate into this bare repository
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
