@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
-use mledger::hook::post_commit::Feedback;
+use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
 use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
-    commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
+    commit_msg, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push, pre_receive,
+    prepare_commit_msg,
 };
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
@@ -19,11 +20,17 @@ use mledger::policy::facts::{ManifestTrailer, Signature};
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::first_line;
+use crate::output::{counted, first_line};
 use crate::refusal;
 
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// What mends commits in which something is amiss.
+const MEND: &str = "mledger resign";
+
+/// The hooks that Git tells something on their standard input.
+const WITH_INPUT: [&str; 4] = ["pre-push", "post-rewrite", "pre-receive", "post-receive"];
 
 /// Run a Git hook; the scripts that `mledger init` installs call this
 #[derive(clap::Args, Debug)]
@@ -40,7 +47,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let dir = std::env::current_dir()?;
     let name = args.name.as_str();
-    let input = if ["pre-push", "pre-receive", "post-receive"].contains(&name) { read_input()? } else { Vec::new() };
+    let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
     let folder = install::folder(&repository(&dir)?)?;
     match install::run_before(&folder, name, &args.arguments, &input)? {
         None | Some(0) => ours(context, &dir, args, &input),
@@ -66,7 +73,9 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
         "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
-        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
+        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
+        "post-merge" => Ok(tell(context, post_merge::run(dir).map(one))),
+        "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args), input))),
         "pre-push" => pre_push(context, dir, args),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
@@ -87,17 +96,31 @@ fn forgive<E: std::error::Error + 'static>(context: &Context, result: Result<(),
     End::Fine
 }
 
-fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<Feedback>, E>) -> End {
+fn word(args: &Args) -> String {
+    args.arguments.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn one(feedback: Option<Feedback>) -> Option<News> {
+    feedback.map(News::One)
+}
+
+/// Says what is amiss; of a single commit also that all is well.
+fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<News>, E>) -> End {
     match result {
-        Ok(Some(feedback)) if !(feedback.rebasing && feedback.is_good()) => context.output.say(line(&feedback)),
+        Ok(Some(News::One(feedback))) if !(feedback.rebasing && feedback.is_good()) => {
+            context.output.say(line(&feedback));
+        }
+        Ok(Some(News::Many { amiss, commits })) if amiss > 0 => context.output.say(format_args!(
+            "mledger: {amiss} of {} not signed, or bound to other contents; mend with `{MEND}`",
+            counted(commits, "commit is", "commits are")
+        )),
         Ok(_) => {}
-        Err(error) => context.output.fail(&Failure::from(error).of("the commit could not be checked")),
+        Err(error) => context.output.fail(&Failure::from(error).of("what was made could not be checked")),
     }
     End::Fine
 }
 
 fn line(feedback: &Feedback) -> String {
-    const AGAIN: &str = "git commit --amend --no-edit";
     let commit = feedback.commit.short();
     let wrong = match (&feedback.signature, feedback.manifest) {
         (Signature::Valid { key }, ManifestTrailer::Matches) => return format!("mledger: {commit} signed by {key}"),
@@ -106,7 +129,9 @@ fn line(feedback: &Feedback) -> String {
         (Signature::Valid { .. }, ManifestTrailer::Missing) => "is signed, and binds no content".to_owned(),
         (Signature::Valid { .. }, ManifestTrailer::Mismatch) => "is signed for another content".to_owned(),
     };
-    format!("mledger: {commit} {wrong}; mend it with `{AGAIN}`")
+    // While Git has more to do, nothing else may move the branch.
+    let when = if feedback.rebasing { ", once Git is through" } else { "" };
+    format!("mledger: {commit} {wrong}; mend it with `{MEND}`{when}")
 }
 
 fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> {
