@@ -14,9 +14,11 @@ pub mod post_merge;
 pub mod post_rewrite;
 pub mod pre_push;
 pub mod prepare_commit_msg;
+pub mod resign;
 
 pub mod check;
 pub mod draft;
+pub mod forge;
 pub mod found;
 pub mod gate;
 pub mod gather;

@@ -17,15 +17,8 @@ use std::process::{Command, Stdio};
 use crate::git::{GitError, Repository, command};
 
 /// The hooks of an engineer's clone.
-pub const CLIENT: [&str; 7] = [
-    "prepare-commit-msg",
-    "commit-msg",
-    "post-commit",
-    "post-applypatch",
-    "post-merge",
-    "post-rewrite",
-    "pre-push",
-];
+pub const CLIENT: [&str; 7] =
+    ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "post-merge", "post-rewrite", "pre-push"];
 
 /// The hooks of a server's repository.
 pub const SERVER: [&str; 2] = ["pre-receive", "post-receive"];

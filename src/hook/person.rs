@@ -57,10 +57,19 @@ mod tests {
     fn people_are_known_by_their_addresses_in_any_encoding() {
         let alice = Person { emails: vec![b"alice@bank.example".to_vec()] };
         let raw = |author: &[u8], committer: &[u8]| {
-            [b"tree x\nauthor ", author, b" 1 +0000\ncommitter ", committer, b" 1 +0000\n\nauthor A <alice@bank.example>"].concat()
+            [
+                b"tree x\nauthor ",
+                author,
+                b" 1 +0000\ncommitter ",
+                committer,
+                b" 1 +0000\n\nauthor A <alice@bank.example>",
+            ]
+            .concat()
         };
         let (own, other) = (&b"\xc4lice <Alice@bank.example>"[..], &b"Bob <bob@bank.example>"[..]);
-        for (author, committer, expected) in [(own, own, true), (own, other, true), (other, own, true), (other, other, false), (b"<", b">", false)] {
+        for (author, committer, expected) in
+            [(own, own, true), (own, other, true), (other, own, true), (other, other, false), (b"<", b">", false)]
+        {
             assert_eq!(alice.had_a_hand_in(&raw(author, committer)), expected, "{}", author.escape_ascii());
         }
     }

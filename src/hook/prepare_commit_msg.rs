@@ -4,6 +4,8 @@
 //! gets proves an amend, so the trailer holds a second digest wherever an amend cannot be excluded: the commit's own
 //! parents, which its signature covers, show later which of the two is meant.
 
+pub(super) mod template;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,14 +51,17 @@ pub fn repository(dir: &Path) -> Result<Repository, GitError> {
     }
 }
 
-/// Puts our trailers into the message in `file`, for the commit that Git is about to make in `dir`.
-pub fn run(dir: &Path, file: &Path) -> Result<(), PrepareError> {
+/// Puts our trailers into the message in `file`, for the commit that Git is about to make in `dir`; `source` is where
+/// Git says that the message comes from.
+pub fn run(dir: &Path, file: &Path, source: &str) -> Result<(), PrepareError> {
     let repository = repository(dir)?;
     let path = dir.join(file);
     let message = read_message(&path)?;
     let digests = digests(dir, &repository)?;
     let log = newest_log(&repository)?;
-    let text = insert_into_bytes(&message, &digests, log.as_ref(), comments(dir, &message).as_deref());
+    let comments = comments(dir, &message);
+    template::note(&repository, source, &message, comments.as_deref())?;
+    let text = insert_into_bytes(&message, &digests, log.as_ref(), comments.as_deref());
     fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
 }
 

@@ -15,7 +15,7 @@ mod insert;
 
 use std::fmt;
 
-pub use insert::{insert, insert_into_bytes, is_only_ours};
+pub use insert::{insert, insert_into_bytes, is_only_ours, written};
 
 use crate::digest::Digest;
 use crate::name::Origin;

@@ -37,10 +37,17 @@ pub fn insert_into_bytes(
 /// Whether a message holds nothing but our trailers, comments and blanks, so that its author wrote nothing and the
 /// commit should be aborted as empty.
 pub fn is_only_ours(message: &[u8], comments: Option<&str>) -> bool {
+    written(message, comments).is_empty()
+}
+
+/// What somebody wrote of a message: its lines without ours, comments and blanks. Two messages that agree in it differ
+/// in nothing that Git would keep but blanks.
+pub fn written(message: &[u8], comments: Option<&str>) -> Vec<u8> {
     let (message, comments) = (as_chars(message), comments.map(|start| as_chars(start.as_bytes())));
     let comments = Comments::of(comments.as_deref());
     let (body, _) = comments.split_scissors(&message);
-    !comments.without_ours(body).iter().any(|line| comments.is_content(line))
+    let lines = comments.without_ours(body).into_iter().filter(|line| comments.is_content(line));
+    as_bytes(&lines.map(|line| format!("{}\n", line.trim_end())).collect::<String>())
 }
 
 fn lines_of(manifest: &ManifestDigests, log: Option<&LogHead>) -> String {
@@ -100,7 +107,8 @@ impl<'a> Comments<'a> {
     /// How many lines belong to the message, as against comments and blanks that end it. Without an editor only whole
     /// paragraphs of comments do, and never the first.
     fn content_end(self, lines: &[&str]) -> usize {
-        let end = |is_content: &dyn Fn(&str) -> bool| lines.iter().rposition(|line| is_content(line)).map_or(0, |at| at + 1);
+        let end =
+            |is_content: &dyn Fn(&str) -> bool| lines.iter().rposition(|line| is_content(line)).map_or(0, |at| at + 1);
         if self.0.is_some() {
             return end(&|line| self.is_content(line));
         }

@@ -87,8 +87,16 @@ fn ours_go_where_git_looks_for_trailers() {
         ("T\n# x\n".to_owned(), None, format!("T\n# x\n\n{ours}")),
         ("T\n\nA: 1\n# x\n".to_owned(), None, format!("T\n\nA: 1\n# x\n{ours}")),
         ("T\n\nA: 1\n\n# Conflicts:\n#\tf\n".to_owned(), None, format!("T\n\nA: 1\n{ours}\n# Conflicts:\n#\tf\n")),
-        ("T\n\nprose\nA: 1\nSigned-off-by: A\n".to_owned(), None, format!("T\n\nprose\nA: 1\nSigned-off-by: A\n{ours}")),
-        (format!("T\n\nA: 1\n{scissors}"), None, format!("T\n\nA: 1\n{ours}{}", scissors.split_inclusive('\n').next().unwrap())),
+        (
+            "T\n\nprose\nA: 1\nSigned-off-by: A\n".to_owned(),
+            None,
+            format!("T\n\nprose\nA: 1\nSigned-off-by: A\n{ours}"),
+        ),
+        (
+            format!("T\n\nA: 1\n{scissors}"),
+            None,
+            format!("T\n\nA: 1\n{ours}{}", scissors.split_inclusive('\n').next().unwrap()),
+        ),
         ("T\n\n# x\n".to_owned(), Some("#"), format!("T\n\n{ours}\n# x\n")),
         ("T\n# x\n".to_owned(), Some("#"), format!("T\n\n{ours}# x\n")),
         ("T\n; x\n# y\n".to_owned(), Some(";"), format!("T\n; x\n# y\n\n{ours}")),
@@ -225,7 +233,12 @@ fn bytes_of_any_encoding_pass_through() {
     for (message, comments, before, after) in [
         (&b"Gr\xfc\xdfe\n\nTicket: \xe4\n"[..], None, &b"Gr\xfc\xdfe\n\nTicket: \xe4\n"[..], &b""[..]),
         (b"\x93\xfa\x96\x7b", None, b"\x93\xfa\x96\x7b\n\n", b""),
-        ("T\u{fc}\n\n\u{a7} x\n\u{a7} \u{fc}".as_bytes(), Some("\u{a7}"), "T\u{fc}\n\n".as_bytes(), "\n\u{a7} x\n\u{a7} \u{fc}".as_bytes()),
+        (
+            "T\u{fc}\n\n\u{a7} x\n\u{a7} \u{fc}".as_bytes(),
+            Some("\u{a7}"),
+            "T\u{fc}\n\n".as_bytes(),
+            "\n\u{a7} x\n\u{a7} \u{fc}".as_bytes(),
+        ),
         (b"T\xff\n\n\xc2\xa7 x\n", Some("\u{a7}"), b"T\xff\n\n", b"\n\xc2\xa7 x\n"),
     ] {
         let expected = [before, ours.as_bytes(), after].concat();

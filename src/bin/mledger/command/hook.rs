@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
+use mledger::git::{Kind, Repository};
 use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
 use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
-    commit_msg, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push, pre_receive,
-    prepare_commit_msg,
+    commit_msg, forge, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push,
+    pre_receive, prepare_commit_msg,
 };
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
@@ -70,12 +70,12 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
     match args.name.as_str() {
-        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
+        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)))),
         "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
         "post-merge" => Ok(tell(context, post_merge::run(dir).map(one))),
-        "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args), input))),
+        "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
         "pre-push" => pre_push(context, dir, args),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
@@ -96,8 +96,9 @@ fn forgive<E: std::error::Error + 'static>(context: &Context, result: Result<(),
     End::Fine
 }
 
-fn word(args: &Args) -> String {
-    args.arguments.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+/// An argument; empty where Git gave none.
+fn word(args: &Args, index: usize) -> String {
+    args.arguments.get(index).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn one(feedback: Option<Feedback>) -> Option<News> {
@@ -167,11 +168,11 @@ fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failu
         answer => answer?,
     };
     let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
-    let is_root = |commit: &Oid| {
-        let links = Repository::open_from_env().and_then(|pushed| pushed.links(commit));
-        links.is_ok_and(|(_, parents)| parents.is_empty())
+    let is_forges = |commit: &Oid| {
+        let raw = Repository::open_from_env().and_then(|pushed| pushed.read(commit, Kind::Commit));
+        raw.is_ok_and(|raw| forge::is_forges(&raw))
     };
-    let mut text = refusal::text(&answer, &origin, &is_root);
+    let mut text = refusal::text(&answer, &origin, &is_forges);
     if !answer.accepted && is_behind_gitlab(dir) {
         text = refusal::for_gitlab(&text);
     }
