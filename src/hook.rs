@@ -7,13 +7,18 @@ pub mod install;
 
 pub mod clone_setup;
 pub mod commit_msg;
+pub mod person;
 pub mod post_applypatch;
 pub mod post_commit;
+pub mod post_merge;
+pub mod post_rewrite;
 pub mod pre_push;
 pub mod prepare_commit_msg;
+pub mod resign;
 
 pub mod check;
 pub mod draft;
+pub mod forge;
 pub mod found;
 pub mod gate;
 pub mod gather;

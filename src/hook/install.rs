@@ -17,7 +17,8 @@ use std::process::{Command, Stdio};
 use crate::git::{GitError, Repository, command};
 
 /// The hooks of an engineer's clone.
-pub const CLIENT: [&str; 5] = ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "pre-push"];
+pub const CLIENT: [&str; 7] =
+    ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "post-merge", "post-rewrite", "pre-push"];
 
 /// The hooks of a server's repository.
 pub const SERVER: [&str; 2] = ["pre-receive", "post-receive"];
@@ -28,11 +29,13 @@ const BEFORE: &str = ".before-mledger";
 /// The second line of a shim, by which it is known as ours.
 const MARK: &str = "# Installed by `mledger init`.";
 
-const SHIMS: [(&str, &str); 7] = [
+const SHIMS: [(&str, &str); 9] = [
     ("prepare-commit-msg", include_str!("../../hooks/prepare-commit-msg")),
     ("commit-msg", include_str!("../../hooks/commit-msg")),
     ("post-commit", include_str!("../../hooks/post-commit")),
     ("post-applypatch", include_str!("../../hooks/post-applypatch")),
+    ("post-merge", include_str!("../../hooks/post-merge")),
+    ("post-rewrite", include_str!("../../hooks/post-rewrite")),
     ("pre-push", include_str!("../../hooks/pre-push")),
     ("pre-receive", include_str!("../../hooks/pre-receive")),
     ("post-receive", include_str!("../../hooks/post-receive")),

@@ -16,6 +16,7 @@ mod overview;
 pub mod policy;
 mod prove;
 mod reconcile;
+mod resign;
 mod show;
 mod verify;
 mod verify_proof;
@@ -86,6 +87,7 @@ pub enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Check(check::Args),
+    Resign(resign::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -106,6 +108,7 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Resign(args) => resign::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use mledger::git::GitError;
 use mledger::hook::install::InstallError;
+use mledger::hook::resign::ResignError;
 use mledger::hook::{clone_setup, gate::GateError, server_setup};
 use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
@@ -29,8 +30,9 @@ fn own(error: &(dyn Error + 'static)) -> Option<String> {
     let key = || error.downcast_ref().and_then(of_key);
     let install = || error.downcast_ref().and_then(of_install);
     let export = || error.downcast_ref().and_then(of_export);
+    let resign = || error.downcast_ref().and_then(of_resign);
     let ours = git.or_else(read).or_else(append).or_else(follow).or_else(setup).or_else(server);
-    ours.or_else(key).or_else(install).or_else(export)
+    ours.or_else(key).or_else(install).or_else(export).or_else(resign)
 }
 
 /// Finds the inner error of the listed variants.
@@ -59,6 +61,7 @@ fn hidden<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
         GateError { Read Append Git Setup }
         clone_setup::SetupError { Follow Git Key Install }
         server_setup::SetupError { Read Append Git }
+        ResignError { Follow Git Prepare }
     )
 }
 
@@ -108,6 +111,30 @@ fn of_export(error: &ExportError) -> Option<String> {
         ExportError::Foreign(path) => Some(format!("mledger export tiles '{}'", path.join("ledger").display())),
         _ => None,
     }
+}
+
+fn of_resign(error: &ResignError) -> Option<String> {
+    let text = match error {
+        ResignError::Busy { finish, .. } => format!("{finish}\nmledger resign"),
+        ResignError::Base(_) => "git log --oneline     (then name the commit before the first one to sign)".to_owned(),
+        ResignError::NotSetUp => "mledger init\nmledger resign".to_owned(),
+        ResignError::Passphrase(key) => format!("ssh-add '{key}'\nmledger resign"),
+        ResignError::UponThem { .. } => {
+            "mledger resign --others     (signs theirs with your key as well; they stay their authors)".to_owned()
+        }
+        ResignError::Shallow(_) => "git fetch --unshallow\nmledger resign".to_owned(),
+        ResignError::Encoding(commit) => {
+            format!("git rebase -i {}~1     (reword it in UTF-8)\nmledger resign", commit.short())
+        }
+        // ssh-keygen has no terminal to ask on, or asks one that nobody answers.
+        ResignError::Make { source: GitError::Command { message, .. }, .. } if message.contains("passphrase") => {
+            "ssh-add     (with your key's file)\nmledger resign".to_owned()
+        }
+        ResignError::Make { .. } => "mledger init     (looks for a key that signs)\nmledger resign".to_owned(),
+        ResignError::Land(_) => "mledger resign".to_owned(),
+        _ => return None,
+    };
+    Some(text)
 }
 
 /// The ledger is in every clone that follows it: cut to its newest 256 appends, so that its chain may not meet the old
