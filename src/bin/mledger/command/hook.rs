@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
+use mledger::hook::install::Earlier;
 use mledger::hook::post_commit::Feedback;
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
@@ -22,6 +23,9 @@ use crate::error::Failure;
 use crate::output::first_line;
 use crate::refusal;
 
+/// The hooks that Git gives an input.
+const WITH_INPUT: [&str; 4] = ["post-receive", "post-rewrite", "pre-push", "pre-receive"];
+
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
 
@@ -29,6 +33,9 @@ const INPUT_BYTES_MAX: u64 = 64 << 20;
 #[derive(clap::Args, Debug)]
 #[command(hide = true, after_help = "Example:\n  mledger hook pre-push origin https://git.bank.example/models")]
 pub struct Args {
+    /// Where core.hooksPath is set: run the hook in its folder first
+    #[arg(long)]
+    pub hooks_path: bool,
     /// The hook
     pub name: String,
     /// What Git gives it
@@ -40,13 +47,22 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let dir = std::env::current_dir()?;
     let name = args.name.as_str();
-    let input = if ["pre-push", "pre-receive", "post-receive"].contains(&name) { read_input()? } else { Vec::new() };
-    let folder = install::folder(&repository(&dir)?)?;
-    match install::run_before(&folder, name, &args.arguments, &input)? {
-        None | Some(0) => ours(context, &dir, args, &input),
+    let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
+    match earlier(&dir, args)?.run(&args.arguments, &input)? {
+        0 => ours(context, &dir, args, &input),
         // It has said why itself.
-        Some(_) => Ok(End::Wrong),
+        _ => Ok(End::Wrong),
     }
+}
+
+fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
+    let repository = repository(dir)?;
+    if args.hooks_path {
+        return Ok(Earlier::elsewhere(dir, repository.git_dir(), &args.name)?);
+    }
+    let server = install::SERVER.contains(&args.name.as_str());
+    let folder = if server { install::folder(&repository)? } else { repository.git_dir().join("hooks") };
+    Ok(Earlier::beside(&folder, &args.name))
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {
