@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! .git/config                gpg.format=ssh, user.signingKey, commit.gpgSign, push.gpgSign=if-asked
-//! .git/hooks/                shims, see `install`
+//! .git/hooks/                shims, see `install`; with `core.hooksPath` set, in .git/mledger/shims/
 //! .git/mledger/before.json   what these settings were before, for `undo`
 //! .git/mledger/              the ledger that is followed, see `ledger::follow`
 //! ```
@@ -95,6 +95,8 @@ pub struct Report {
     pub enrolment: String,
     /// What happened to each hook.
     pub hooks: Vec<(&'static str, Done)>,
+    /// The folder whose hooks run first, where it is another than Git's usual one.
+    pub hooks_path: Option<String>,
     /// The key that signs from now on.
     pub key: SigningKey,
     /// The ledger that is followed.
@@ -147,7 +149,6 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     let actor = actor(&base, options)?;
     let remote = choose_remote(&base, options.remote.as_deref())?;
     // What can be refused comes first: a clone is set up as a whole or not at all.
-    let hooks_folder = install::folder(&repository)?;
     let key = key::find_or_make(&base, options.home.as_deref(), options.key.as_deref(), &actor)?;
     let ledger = follow(&repository, remote.as_deref(), options.vkey.as_ref(), key.public.id())?;
 
@@ -155,10 +156,11 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     place.create()?;
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
     let settings = settings::apply(&base, &place, &wanted)?;
-    let hooks = install::install(&hooks_folder, &install::CLIENT, &options.program)?;
+    let hooks = install::install_client(&repository, &options.program)?;
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
-    Ok(Report { actor, enrolment, hooks, key, ledger, settings })
+    let hooks_path = install::elsewhere(&repository)?;
+    Ok(Report { actor, enrolment, hooks, hooks_path, key, ledger, settings })
 }
 
 /// Puts back what was there before [`set_up`]. Keys stay, and so does what was pushed.
@@ -166,7 +168,7 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let repository = Repository::discover(dir)?;
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
-    let hooks = install::undo(&install::folder(&repository)?, &install::CLIENT)?;
+    let hooks = install::undo_client(&repository)?;
     let settings = settings::restore(base, &place)?;
     follow::forget(repository.git_dir())?;
     Ok(Undone { hooks, settings })

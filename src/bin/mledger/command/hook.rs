@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::repository::verify_hashes_on_read;
 use mledger::git::{Kind, Repository};
+use mledger::hook::install::Earlier;
 use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
@@ -36,6 +37,9 @@ const WITH_INPUT: [&str; 4] = ["pre-push", "post-rewrite", "pre-receive", "post-
 #[derive(clap::Args, Debug)]
 #[command(hide = true, after_help = "Example:\n  mledger hook pre-push origin https://git.bank.example/models")]
 pub struct Args {
+    /// Where core.hooksPath is set: run the hook in its folder first
+    #[arg(long)]
+    pub hooks_path: bool,
     /// The hook
     pub name: String,
     /// What Git gives it
@@ -48,12 +52,21 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let dir = std::env::current_dir()?;
     let name = args.name.as_str();
     let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
-    let folder = install::folder(&repository(&dir)?)?;
-    match install::run_before(&folder, name, &args.arguments, &input)? {
-        None | Some(0) => ours(context, &dir, args, &input),
+    match earlier(&dir, args)?.run(&args.arguments, &input)? {
+        0 => ours(context, &dir, args, &input),
         // It has said why itself.
-        Some(_) => Ok(End::Wrong),
+        _ => Ok(End::Wrong),
     }
+}
+
+fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
+    let repository = repository(dir)?;
+    if args.hooks_path {
+        return Ok(Earlier::elsewhere(dir, repository.git_dir(), &args.name)?);
+    }
+    let server = install::SERVER.contains(&args.name.as_str());
+    let folder = if server { install::folder(&repository)? } else { repository.git_dir().join("hooks") };
+    Ok(Earlier::beside(&folder, &args.name))
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {

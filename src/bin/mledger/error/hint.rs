@@ -99,9 +99,8 @@ fn of_key(error: &clone_setup::KeyError) -> Option<String> {
 
 fn of_install(error: &InstallError) -> Option<String> {
     match error {
-        InstallError::Elsewhere { .. } => {
-            Some("git config core.hooksPath \"$(git rev-parse --git-common-dir)/hooks\"\nmledger init".to_owned())
-        }
+        InstallError::Elsewhere { .. } => Some("git config --show-origin --get-all core.hooksPath".to_owned()),
+        InstallError::Many { .. } => Some("mledger init --undo, and look at what lies there".to_owned()),
         _ => None,
     }
 }

@@ -44,9 +44,13 @@ pub fn undo(context: &Context) -> Result<End, Failure> {
         };
         let mut text = title.to_owned();
         for (name, done) in &undone.hooks {
-            if *done == Done::Foreign {
-                let _ = writeln!(text, "  {ODD}hook{ODD:#}   {name} was replaced by somebody else and stays");
-            }
+            let left = match done {
+                Done::Foreign => format!("{name} is another program's by now and stays; the one from before"),
+                Done::RestoredNewest => format!("{name} is the newest of several again; the older ones"),
+                _ => continue,
+            };
+            let _ = writeln!(text, "  {ODD}hook{ODD:#}    {left} stay beside it:");
+            let _ = writeln!(text, "          .git/hooks/{name}.before-mledger");
         }
         text + &settings_text(&undone.settings)
     })?;
@@ -58,6 +62,7 @@ fn value(report: &Report) -> Value {
         "actor": report.actor,
         "enrolment": report.enrolment,
         "hooks": hooks(&report.hooks),
+        "hooks-path": report.hooks_path,
         "key": {
             "configured": report.key.configured,
             "fingerprint": report.key.public.id(),
@@ -110,6 +115,7 @@ fn done_word(done: Done) -> &'static str {
         Done::Unchanged => "unchanged",
         Done::Removed => "removed",
         Done::Restored => "restored",
+        Done::RestoredNewest => "restored-newest",
         Done::Foreign => "foreign",
     }
 }
@@ -142,7 +148,7 @@ fn text(report: &Report) -> String {
             writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
         let _ = writeln!(text, "          ssh-add '{}'", tame(&report.key.configured));
     }
-    text += &hooks_text(&report.hooks);
+    text += &hooks_text(report);
     text += &settings_text(&report.settings);
     text += &ledger_text(&report.ledger);
     text + &match &report.ledger {
@@ -172,7 +178,8 @@ fn needs_passphrase(report: &Report) -> bool {
     matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&report.key.public)
 }
 
-fn hooks_text(hooks: &[(&'static str, Done)]) -> String {
+fn hooks_text(report: &Report) -> String {
+    let hooks = &report.hooks;
     let names = |wanted: &[Done]| -> Vec<&str> {
         hooks.iter().filter(|(_, done)| wanted.contains(done)).map(|(name, _)| *name).collect()
     };
@@ -182,8 +189,10 @@ fn hooks_text(hooks: &[(&'static str, Done)]) -> String {
         let _ = writeln!(text, "  hooks   {}", new.join(", "));
     }
     let chained = names(&[Done::Chained]);
-    if !chained.is_empty() {
-        let _ = writeln!(text, "          kept, and run first: {}", chained.join(", "));
+    if let (Some(path), false) = (&report.hooks_path, new.is_empty()) {
+        let _ = writeln!(text, "          in .git/mledger/shims; those in {} run first", tame(path));
+    } else if !chained.is_empty() {
+        let _ = writeln!(text, "          kept, and run, too: {}", chained.join(", "));
     }
     text
 }
