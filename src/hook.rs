@@ -14,14 +14,17 @@ pub mod prepare_commit_msg;
 
 pub mod check;
 pub mod draft;
+pub mod forecast;
 pub mod found;
 pub mod gate;
 pub mod gather;
 pub mod inbox;
 pub mod lookalikes;
+pub mod own_key;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;
+pub mod sent;
 pub mod server_setup;
 pub mod settle;
 pub mod tally;
