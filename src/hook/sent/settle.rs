@@ -61,14 +61,14 @@ pub fn settle(
         let answers = if from < to { search(log, from..to, sent)? } else { Answers::default() };
         answers.apply(sent, to);
         if to == log.size() {
-            conclude(sent, evidence, now);
+            conclude(sent, log.size(), evidence, now);
         }
         Ok(sent.clone())
     })
 }
 
 /// The pushes without an answer in all of the ledger: hidden by it, or still on their way, or never made.
-fn conclude(sent: &mut Sent, evidence: Option<&Evidence>, now: Timestamp) {
+fn conclude(sent: &mut Sent, size: u64, evidence: Option<&Evidence>, now: Timestamp) {
     for note in &mut sent.notes {
         for update in &mut note.updates {
             let key = (note.time, update.refname.clone(), update.new);
@@ -77,7 +77,9 @@ fn conclude(sent: &mut Sent, evidence: Option<&Evidence>, now: Timestamp) {
     }
     // A note from the future was made before the clock went back: it ages from now on.
     sent.notes.iter_mut().for_each(|note| note.time = note.time.min(now));
-    for note in sent.notes.iter_mut().filter(|note| now.millis() - note.time.millis() > WAIT_MAX_MS) {
+    // One about a longer ledger stays: this one lost something.
+    let is_over = |note: &&mut Note| note.size <= size && now.millis() - note.time.millis() > WAIT_MAX_MS;
+    for note in sent.notes.iter_mut().filter(is_over) {
         note.updates.retain(|update| update.taken);
     }
     sent.notes.retain(|note| !note.updates.is_empty());
