@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::install::{self, Done, InstallError};
 use super::pre_push::{REMOTE_KEY, USUAL_REMOTE};
+use super::sent;
 use crate::git::{GitError, Repository, command};
 use crate::identity::key::KeyId;
 use crate::ledger::follow::{self, FollowError, Followed};
@@ -171,6 +172,7 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let hooks = install::undo_client(&repository)?;
     let settings = settings::restore(base, &place)?;
     follow::forget(repository.git_dir())?;
+    sent::forget(&place)?;
     Ok(Undone { hooks, settings })
 }
 

@@ -160,7 +160,7 @@ fn may_amend(repository: &Repository) -> bool {
 
 /// The words of the command that runs this hook, where the system tells.
 #[cfg(target_os = "linux")]
-fn parent_process() -> Option<Vec<String>> {
+pub(super) fn parent_process() -> Option<Vec<String>> {
     let parent = std::os::unix::process::parent_id();
     let line = fs::read(format!("/proc/{parent}/cmdline")).ok()?;
     let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0);
@@ -168,7 +168,7 @@ fn parent_process() -> Option<Vec<String>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn parent_process() -> Option<Vec<String>> {
+pub(super) fn parent_process() -> Option<Vec<String>> {
     None
 }
 

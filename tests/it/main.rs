@@ -29,6 +29,7 @@ mod moves;
 mod newcomer;
 mod objects;
 mod observe;
+mod push;
 mod reading;
 mod readme;
 mod restore;

@@ -6,7 +6,7 @@ use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
-use crate::output::{cut, tame};
+use crate::output::{counted, cut, tame};
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
 const BYTES_MAX: usize = 15 * 1024;
@@ -16,6 +16,9 @@ const NOTE_BYTES_MAX: usize = 4 * 1024;
 
 /// How much of a line is said, in characters: a path may have 16,000.
 const LINE_CHARS_MAX: usize = 1000;
+
+/// How many reasons a warning before the push names.
+const FOREWARNED_MAX: usize = 3;
 
 /// How much is kept free for the line that ends an answer too long.
 const LAST_BYTES_MAX: usize = 80;
@@ -82,6 +85,16 @@ fn reasons_within(
     text
 }
 
+/// What stands against a push that is about to be made, in few lines: the answer that follows says what to try.
+pub fn forewarning(decision: &Decision, policy: &Policy) -> String {
+    let against: Vec<&Reason> = decision.reasons.iter().filter(|reason| reason.code.denies()).collect();
+    let mut text: String = against.iter().take(FOREWARNED_MAX).map(|reason| what(reason, Some(policy))).collect();
+    if let Some(more) = against.len().checked_sub(FOREWARNED_MAX).filter(|more| *more > 0) {
+        line(&mut text, &format!("  … and {}", counted(more, "more reason", "more reasons")));
+    }
+    text
+}
+
 /// The same lines for GitLab, which shows its users only those with this mark.
 pub fn for_gitlab(text: &str) -> String {
     text.lines().map(|line| format!("GL-HOOK-ERR: {line}\n")).collect()
@@ -93,19 +106,25 @@ fn line(text: &mut String, words: &str) {
     text.push('\n');
 }
 
-/// One reason: a headline, the facts in a column, and the next step, unless that was `said` before.
+/// One reason: a headline, and the facts in a column.
+fn what(reason: &Reason, policy: Option<&Policy>) -> String {
+    let mut text = String::new();
+    let place = reason.refname.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    line(&mut text, &format!("  {place}{}", headline(reason)));
+    for (name, value) in facts(reason, policy) {
+        line(&mut text, &format!("    {name:<8}{value}"));
+    }
+    text
+}
+
+/// The same with the next step, unless that was `said` before.
 fn block(
     reason: &Reason,
     policy: Option<&Policy>,
     is_forges: &dyn Fn(&Oid) -> bool,
     said: &mut Vec<Vec<String>>,
 ) -> String {
-    let mut text = String::new();
-    let place = reason.refname.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    line(&mut text, &format!("\n  {place}{}", headline(reason)));
-    for (name, value) in facts(reason, policy) {
-        line(&mut text, &format!("    {name:<8}{value}"));
-    }
+    let mut text = format!("\n{}", what(reason, policy));
     let steps = next_step(reason, policy, is_forges);
     if !said.contains(&steps) {
         for (at, step) in steps.iter().enumerate() {

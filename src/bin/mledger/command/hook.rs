@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::repository::verify_hashes_on_read;
 use mledger::git::{Kind, Repository};
+use mledger::hook::check::Checked;
+use mledger::hook::forecast::{self, Forecast, Weather};
 use mledger::hook::install::Earlier;
 use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
@@ -16,12 +18,12 @@ use mledger::hook::{
     pre_receive, prepare_commit_msg,
 };
 use mledger::name::Oid;
-use mledger::policy::facts::{ManifestTrailer, Signature};
+use mledger::policy::facts::{ManifestTrailer, Signature, Update};
 
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{counted, first_line};
+use crate::output::{counted, first_line, quoted, tame};
 use crate::refusal;
 
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
@@ -89,7 +91,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
         "post-merge" => Ok(tell(context, post_merge::run(dir).map(one))),
         "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
-        "pre-push" => pre_push(context, dir, args),
+        "pre-push" => pre_push(context, dir, args, input),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
@@ -148,25 +150,73 @@ fn line(feedback: &Feedback) -> String {
     format!("mledger: {commit} {wrong}; mend it with `{MEND}`{when}")
 }
 
-fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> {
+fn pre_push(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End, Failure> {
     let [remote, url, ..] = args.arguments.as_slice() else {
         return Err(Failure::usage("`pre-push` needs a remote and its address"));
     };
     let contradicted =
         |error| Failure::from(error).of("nothing was pushed: the ledger is not what this clone saw of it");
-    match pre_push::run(dir, &remote.to_string_lossy(), &url.to_string_lossy()).map_err(contradicted)? {
-        Outlook::Extends(followed) if followed.vkey_on_trust => context.output.say(format_args!(
-            "mledger: the ledger {} is followed from now on; compare its key with your administrator's:\n  {}",
-            followed.new.origin(),
-            followed.vkey
-        )),
-        Outlook::NotFollowed | Outlook::Extends(_) => {}
+    let outlook = pre_push::run(dir, &remote.to_string_lossy(), &url.to_string_lossy(), input);
+    match outlook.map_err(contradicted)? {
+        Outlook::NotFollowed => {}
+        Outlook::Extends(followed, weather) => {
+            if followed.vkey_on_trust {
+                context.output.say(format_args!(
+                    "mledger: the ledger {} is followed from now on; compare its key with your administrator's:\n  {}",
+                    followed.new.origin(),
+                    followed.vkey
+                ));
+            }
+            forewarn(context, &weather);
+        }
         Outlook::Unseen(error) => {
             let why = first_line(&error.to_string());
             context.output.say(format_args!("mledger: the ledger was not looked at: {why}"));
         }
     }
     Ok(End::Fine)
+}
+
+/// Says what the gate will say. Its own answer comes right after, so this is shorter, and says nothing where all is well.
+fn forewarn(context: &Context, weather: &Weather) {
+    for odd in &weather.elsewhere {
+        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
+        context.output.say(format_args!(
+            "mledger: {} stands at {} on the server, and the ledger put it at {}",
+            tame(odd.refname.as_str()),
+            at(odd.server),
+            at(odd.ledger)
+        ));
+    }
+    match &weather.forecast {
+        Forecast::Quiet => {}
+        Forecast::Against(checked) => context.output.say(warning(checked).trim_end()),
+        Forecast::Late => context.output.say(format_args!(
+            "mledger: the gate's answer is not foretold: that takes more than {} seconds",
+            forecast::TIME_MAX.as_secs()
+        )),
+        Forecast::Unknown(why) => {
+            context.output.say(format_args!("mledger: the gate's answer is not foretold: {}", first_line(why)));
+        }
+    }
+}
+
+fn warning(checked: &Checked) -> String {
+    let reasons = refusal::forewarning(&checked.decision, &checked.policy);
+    if checked.tolerated {
+        return format!("mledger: once the policy is enforced, the gate will refuse this push:\n{reasons}");
+    }
+    let command = match checked.updates.as_slice() {
+        [Update { new: Some(new), refname, .. }] => {
+            let name = refname.as_str();
+            format!("mledger check {} --ref {}", new.short(), quoted(name.strip_prefix("refs/heads/").unwrap_or(name)))
+        }
+        _ => "mledger status".to_owned(),
+    };
+    format!(
+        "mledger: the gate will refuse this push:\n{reasons}\
+         mledger: its answer follows, with what to try; should you stop here by Ctrl-C, ask:\n  {command}"
+    )
 }
 
 /// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.
