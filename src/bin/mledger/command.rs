@@ -10,6 +10,7 @@ mod export;
 mod hook;
 mod import;
 mod init;
+mod key;
 mod log;
 mod man;
 pub mod policy;
@@ -75,6 +76,7 @@ pub enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Check(check::Args),
+    Key(key::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -95,6 +97,7 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Key(args) => key::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),
