@@ -13,10 +13,13 @@ mod land;
 mod plan;
 mod remake;
 
+use std::path::PathBuf;
+
 use crate::git::GitError;
 use crate::ledger::follow::FollowError;
 use crate::name::{NameError, Oid};
 
+use super::clone_setup::key::KeyError;
 use super::prepare_commit_msg::PrepareError;
 
 pub use land::{Ref, land};
@@ -45,8 +48,11 @@ pub enum ResignError {
     #[error("Git is not set up to sign with your SSH key here")]
     NotSetUp,
     /// Each signature would ask for the passphrase.
-    #[error("the key `{0}` has a passphrase, which would be asked for at every commit")]
-    Passphrase(String),
+    #[error("the key `{}` has a passphrase, which would be asked for at every commit", .0.display())]
+    Passphrase(PathBuf),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Commits of others stand upon those to make anew.
     #[error("{} of others, such as {} by {who}, stand upon commits of yours that would be made anew, and would lose their signatures", if *count == 1 { "a commit".to_owned() } else { format!("{count} commits") }, example.short())]
     UponThem {

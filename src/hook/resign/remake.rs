@@ -9,19 +9,14 @@ use super::ResignError;
 use super::plan::{Plan, Step};
 use crate::git::manifest::{Cache, Limits, manifest};
 use crate::git::{GitError, Kind, Repository, command};
-use crate::hook::clone_setup::is_in_agent;
+use crate::hook::clone_setup::key::{Agent, Configured, Custody, KeyError, custody};
 use crate::hook::person::header;
 use crate::hook::post_commit::evidence;
 use crate::hook::prepare_commit_msg::{PrepareError, newest_log, repository, with_missing_fetched, with_trees};
-use crate::identity::file::{FileError, parse_private};
-use crate::identity::key::PublicKey;
 use crate::name::Oid;
 use crate::object::commit::{Commit, CommitError};
 use crate::object::message::{LogHead, ManifestDigests, insert};
 use crate::policy::facts::{ManifestTrailer, Signature};
-
-/// The longest file that may be a private key, in bytes: RSA keys of 16,384 bits have 13,000.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// What was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,32 +46,14 @@ pub fn remake(dir: &Path, plan: &Plan, mut each: impl FnMut()) -> Result<Made, R
 
 /// Whether Git will sign with SSH, and not ask for a passphrase a thousand times.
 fn check_key(dir: &Path, steps: usize) -> Result<(), ResignError> {
-    let get = |words: &[&str]| command::output(command::git_in_hook(dir).arg("config").args(words)).ok();
-    if get(&["gpg.format"]).as_deref() != Some("ssh") {
-        return Err(ResignError::NotSetUp);
-    }
-    let Some(key) = get(&["--type=path", "user.signingKey"]) else {
-        // Git may find one by a command.
-        return get(&["gpg.ssh.defaultKeyCommand"]).map(|_| ()).ok_or(ResignError::NotSetUp);
+    let configured = match Configured::read(dir) {
+        Err(KeyError::NotConfigured | KeyError::OtherFormat(_)) => return Err(ResignError::NotSetUp),
+        configured => configured?,
     };
-    let file = dir.join(&key);
-    let asks = steps > 1 && get(&["gpg.ssh.program"]).is_none() && has_passphrase(&file) && !is_held(&file);
-    if asks { Err(ResignError::Passphrase(key)) } else { Ok(()) }
-}
-
-fn has_passphrase(file: &Path) -> bool {
-    matches!(parse_private(&key_text(file), None), Err(FileError::Encrypted))
-}
-
-/// Whether an agent holds the key whose public half lies beside the file.
-fn is_held(file: &Path) -> bool {
-    PublicKey::parse(&key_text(&file.with_added_extension("pub"))).is_ok_and(|key| is_in_agent(&key))
-}
-
-/// A key file's text; empty where there is none.
-fn key_text(file: &Path) -> String {
-    let is_small = std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() <= KEY_FILE_BYTES_MAX);
-    if is_small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
+    match custody(&configured, &Agent::ask())? {
+        Custody::Passphrase { path, .. } if steps > 1 => Err(ResignError::Passphrase(path)),
+        _ => Ok(()),
+    }
 }
 
 struct Maker<'a> {

@@ -279,7 +279,7 @@ fn without_a_key_or_a_commit_nothing_happens() {
     let mut keygen = Command::new("ssh-keygen");
     keygen.args(["-q", "-p", "-P", "", "-N", "secret words", "-f"]).arg(&key);
     desk.alice.run(&mut keygen, None).ok();
-    refused("has a passphrase", "ssh-add '");
+    refused("has a passphrase", "ssh-add ");
     desk.git("config gpg.ssh.program false");
     refused("could not be made anew", "mledger init");
     desk.git("config --unset gpg.ssh.program");

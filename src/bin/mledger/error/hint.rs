@@ -1,11 +1,14 @@
 //! The next command to type, by what went wrong. The library names the problem; only the binary knows its commands.
 
 use std::error::Error;
+use std::path::Path;
 
 use mledger::git::GitError;
+use mledger::hook::clone_setup::key::{KeyError, quoted};
 use mledger::hook::install::InstallError;
 use mledger::hook::resign::ResignError;
 use mledger::hook::{clone_setup, gate::GateError, server_setup};
+use mledger::identity;
 use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
 use mledger::ledger::follow::FollowError;
@@ -61,7 +64,7 @@ fn hidden<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
         GateError { Read Append Git Setup }
         clone_setup::SetupError { Follow Git Key Install }
         server_setup::SetupError { Read Append Git }
-        ResignError { Follow Git Prepare }
+        ResignError { Follow Git Key Prepare }
     )
 }
 
@@ -88,11 +91,32 @@ fn of_setup(error: &clone_setup::SetupError) -> Option<String> {
     }
 }
 
-fn of_key(error: &clone_setup::KeyError) -> Option<String> {
+fn of_key(error: &KeyError) -> Option<String> {
+    let again = |command: String| Some(format!("{command}\nmledger init"));
     match error {
-        clone_setup::KeyError::Unusable { .. } | clone_setup::KeyError::File { .. } => {
-            Some("ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519\nmledger init --key ~/.ssh/id_ed25519".to_owned())
+        KeyError::Unusable { path, source: identity::key::KeyError::Certificate(_) } => {
+            let key = path.to_string_lossy().replace("-cert.pub", "");
+            Some(format!("mledger init --key {}", quoted(Path::new(&key))))
         }
+        KeyError::Unusable { .. } | KeyError::Keygen(_) => Some("mledger key new".to_owned()),
+        KeyError::File { path, .. } => Some(format!(
+            "put `{}` back, or choose another key: mledger init --key FILE\nmledger key new     (makes one)",
+            path.display()
+        )),
+        KeyError::Locked(path) => again(format!("ssh-keygen -y -f {0} > {0}.pub", quoted(path))),
+        KeyError::Exposed(path) => again(format!("chmod 600 {}", quoted(path))),
+        KeyError::Halves { public, private } => {
+            again(format!("mv {0} {0}.old && ssh-keygen -y -f {1} > {0}", quoted(public), quoted(private)))
+        }
+        KeyError::NotLiteral(_) => Some("git config user.signingKey \"key::$(git config user.signingKey)\"".to_owned()),
+        KeyError::DefaultCommand(_) | KeyError::NotConfigured | KeyError::OtherFormat(_) => {
+            Some("mledger init".to_owned())
+        }
+        KeyError::Exists(path) => Some(format!(
+            "mledger init --key {}     (signs with it)\nmledger key new --file OTHER-FILE     (makes another)",
+            quoted(path)
+        )),
+        KeyError::Signing { .. } => Some("mledger key".to_owned()),
         _ => None,
     }
 }
@@ -117,7 +141,7 @@ fn of_resign(error: &ResignError) -> Option<String> {
         ResignError::Busy { finish, .. } => format!("{finish}\nmledger resign"),
         ResignError::Base(_) => "git log --oneline     (then name the commit before the first one to sign)".to_owned(),
         ResignError::NotSetUp => "mledger init\nmledger resign".to_owned(),
-        ResignError::Passphrase(key) => format!("ssh-add '{key}'\nmledger resign"),
+        ResignError::Passphrase(key) => format!("ssh-add {}\nmledger resign", quoted(key)),
         ResignError::UponThem { .. } => {
             "mledger resign --others     (signs theirs with your key as well; they stay their authors)".to_owned()
         }

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use mledger::hook::clone_setup::{self, Found, LedgerState, Options, PassedOver, Report, Setting};
 use mledger::hook::install::Done;
-use mledger::identity::file::{FileError, parse_private};
 use mledger::ledger::follow::Followed;
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use super::Args;
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::keeping;
 use crate::output::{GOOD, ODD, TITLE, counted, first_line, styled, tame};
 
 /// Sets up the clone that holds the current folder.
@@ -65,6 +65,7 @@ fn value(report: &Report) -> Value {
         "hooks-path": report.hooks_path,
         "key": {
             "configured": report.key.configured,
+            "custody": report.key.custody.word(),
             "fingerprint": report.key.public.id(),
             "found": found_word(report.key.found),
             "passed-over": passed_over(&report.key.passed_over),
@@ -143,13 +144,14 @@ fn text(report: &Report) -> String {
     for PassedOver { place, why } in &report.key.passed_over {
         let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
     }
-    if needs_passphrase(report) {
-        let _ =
-            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
-        let _ = writeln!(text, "          ssh-add '{}'", tame(&report.key.configured));
+    for line in keeping::advice(&report.key.custody, &report.key.public) {
+        let _ = writeln!(text, "          {line}");
     }
     text += &hooks_text(report);
     text += &settings_text(&report.settings);
+    if report.replaces_format {
+        text += "          in this clone alone; everywhere else Git signs as before\n";
+    }
     text += &ledger_text(&report.ledger);
     text + &match &report.ledger {
         LedgerState::Follows { enrolled: Some(actor), .. } => {
@@ -170,12 +172,6 @@ fn key_story(report: &Report) -> String {
         Found::Made => format!("made now, {configured}"),
         Found::Given | Found::Configured | Found::Home => configured,
     }
-}
-
-/// Whether Git will ask for the key's passphrase: its file is encrypted, and no agent lists it.
-fn needs_passphrase(report: &Report) -> bool {
-    let text = std::fs::read_to_string(&report.key.configured).unwrap_or_default();
-    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&report.key.public)
 }
 
 fn hooks_text(report: &Report) -> String {
