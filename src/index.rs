@@ -26,13 +26,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use self::take_in::{sql, stored, take_in};
 use crate::entry::leaf::LeafError;
 use crate::entry::statement::StatementError;
-use crate::ledger::read::{Log, ReadError};
+use crate::ledger::read::{Log, ReadError, TILE_WIDTH};
 use crate::name::{NameError, Oid, RefName};
 use crate::object::commit::CommitError;
 use crate::object::tag::TagError;
-
-/// The file of the index that all commands but the gate share. A gate's own is another: it notes there who waits.
-pub const SHARED_FILE: &str = "check.sqlite";
 
 /// The size of a page, in bytes: a push changes a row or two in some seven of them, and each is written whole.
 const PAGE_BYTES: u32 = 512;
@@ -43,6 +40,10 @@ const MAPPED_BYTES_MAX: i64 = 256 << 20;
 /// How long the log of changes may grow, in bytes: some thirty pushes. Every process that opens the index reads it
 /// once.
 const WAL_BYTES_MAX: u64 = 128 * 1024;
+
+/// How many entries are taken in at once: a second's work. It is a number of whole bundles, at whose ends the ledger tells
+/// its root at once.
+const ENTRIES_PER_WRITE: u64 = 64 * TILE_WIDTH;
 
 /// How long a statement waits for another process that writes the index.
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -192,7 +193,19 @@ impl Index {
         if self.covers(log)? {
             return Ok(());
         }
-        self.write(|write| take_in(write, log))
+        self.take_in_by(log, ENTRIES_PER_WRITE)
+    }
+
+    /// Whoever is interrupted while making the index of a long ledger goes on with it the next time.
+    fn take_in_by(&mut self, log: &Log<'_>, count_max: u64) -> Result<(), IndexError> {
+        let mut is_done = false;
+        while !is_done {
+            self.write(|write| {
+                is_done = take_in(write, log, count_max)?;
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Remembers which receive-pack waits for the push that is about to become the entry `push`. It must stand here

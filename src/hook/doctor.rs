@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use self::config::Settings;
 use crate::clock::Timestamp;
 use crate::git::Repository;
+use crate::hook::clone_setup::key::quoted;
 use crate::ledger::place::Place;
 
 pub use code::Code;
@@ -282,7 +283,7 @@ fn examine_clone(patient: &Patient<'_>, mut tools: Check) -> Vec<Check> {
         identity::check(patient),
         key,
         settings::check(patient),
-        hooks::check(patient, &super::install::CLIENT),
+        hooks::check_clone(patient),
         ledger,
         enrolment::check(patient, public.as_ref()),
         commits::check(patient),
@@ -298,11 +299,6 @@ fn base(repository: &Repository) -> &Path {
 /// `1 entry`, `2 entries`.
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    quoted_text(&path.to_string_lossy())
 }
 
 /// A text as one word of a shell.

@@ -11,12 +11,14 @@ mod export;
 mod hook;
 mod import;
 mod init;
+mod key;
 mod log;
 mod man;
 mod overview;
 pub mod policy;
 mod prove;
 mod reconcile;
+mod resign;
 mod show;
 mod verify;
 mod verify_proof;
@@ -88,6 +90,8 @@ pub enum Command {
     VerifyProof(verify_proof::Args),
     Check(check::Args),
     Doctor(doctor::Args),
+    Resign(resign::Args),
+    Key(key::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -109,6 +113,8 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Check(args) => check::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
+        Command::Resign(args) => resign::run(context, args),
+        Command::Key(args) => key::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),

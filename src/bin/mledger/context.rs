@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
-use mledger::index::{self, Index};
+use mledger::hook::forecast::INDEX_FILE;
+use mledger::hook::sent;
+use mledger::index::Index;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::Log;
 use mledger::ledger::{follow, log_ref};
@@ -82,8 +84,14 @@ impl Context {
     pub fn catch_up(&self, source: &Source) -> Result<(), Failure> {
         let clone = source.repository();
         let Some(remote) = clone_setup::remote(clone)?.filter(|_| source.is_followed()) else { return Ok(()) };
+        let evidence = sent::look(clone).unwrap_or_default();
         match follow::fetch(clone.git_dir(), &follow::remote_url(clone, &remote)?, source.vkey.as_ref()) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if let Err(error) = sent::settle_followed(clone, &evidence, u64::MAX) {
+                    self.output.detail(format_args!("note: answers to pushes could not be remembered: {error}"));
+                }
+                Ok(())
+            }
             Err(error) if error.is_contradiction() => Err(error.into()),
             Err(error) => {
                 let why = first_line(&error.to_string());
@@ -139,8 +147,8 @@ impl Source {
     /// followed ledger it goes when that goes.
     pub fn index(&self, log: &Log<'_>) -> Result<Index, Failure> {
         let file = match &self.ledger {
-            Some(ledger) => ledger.git_dir().join(index::SHARED_FILE),
-            None => Place::in_repository(self.repository.git_dir()).file(index::SHARED_FILE),
+            Some(ledger) => ledger.git_dir().join(INDEX_FILE),
+            None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
         };
         Ok(Index::open(&file, log)?)
     }

@@ -7,6 +7,7 @@
 mod command;
 mod context;
 mod error;
+mod keeping;
 mod output;
 mod refusal;
 mod statement;

@@ -142,6 +142,16 @@ pub fn tame(text: &str) -> String {
     text.chars().map(|char| if wild(char) { '\u{fffd}' } else { char }).collect()
 }
 
+/// A word of a command to type, in quotes where a shell would take it for something else.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-@:+,=".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", tame(word).replace('\'', r"'\''"))
+    }
+}
+
 /// At most `columns` characters of a line; an ellipsis stands for the rest.
 pub fn cut(line: &str, columns: usize) -> String {
     match line.char_indices().nth(columns) {
@@ -226,6 +236,20 @@ mod tests {
             ("", Some(7), &[""]),
         ] {
             assert_eq!(wrapped(line, columns), lines);
+        }
+    }
+
+    #[test]
+    fn words_for_a_shell_are_quoted_where_they_must_be() {
+        for (word, shown) in [
+            ("dev/é-1", "dev/é-1"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+            ("\u{1b}[2J", "'\u{fffd}[2J'"),
+        ] {
+            assert_eq!(quoted(word), shown);
         }
     }
 

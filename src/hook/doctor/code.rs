@@ -60,6 +60,8 @@ pub enum Code {
     HookProgramGone,
     /// `hook-replaced`: another program's hook stands in the place of ours.
     HookReplaced,
+    /// `hook-unheard`: another program's hook came where Git does not look any more.
+    HookUnheard,
     /// `hook-unreadable`: what lies in a hook's place cannot be read.
     HookUnreadable,
     /// `hooks-elsewhere`: Git runs the hooks of a folder outside of the repository.

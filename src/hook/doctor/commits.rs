@@ -3,8 +3,9 @@
 use super::{Check, Code, Finding, Group, Level, Patient, base, counted, probe};
 use crate::evidence::Evidence;
 use crate::git::command;
-use crate::hook::post_commit;
-use crate::index::{self, Index};
+use crate::git::manifest::Cache;
+use crate::hook::{forecast, post_commit};
+use crate::index::Index;
 use crate::ledger::follow;
 use crate::ledger::read::Log;
 use crate::name::Oid;
@@ -27,8 +28,10 @@ pub(super) fn check(patient: &Patient<'_>) -> Check {
         }
     };
     let (mut unsigned, mut unbound) = (Vec::new(), Vec::new());
+    let mut cache = Cache::default();
     for commit in &commits {
-        match post_commit::evidence(base(patient.repository), patient.repository, commit) {
+        cache.renew();
+        match post_commit::evidence(base(patient.repository), patient.repository, commit, &mut cache) {
             Err(error) => check.add(Finding::unknown(commit.to_string(), &error)),
             Ok(Evidence { facts, .. }) => {
                 if !matches!(facts.signature, Signature::Valid { .. }) {
@@ -66,7 +69,7 @@ fn unpushed(patient: &Patient<'_>) -> Result<Vec<Oid>, probe::ProbeError> {
 fn unrecorded(patient: &Patient<'_>, commits: Vec<Oid>) -> Vec<Oid> {
     let fetched = follow::repository(patient.repository.git_dir()).ok().flatten();
     let index = fetched.as_ref().and_then(|fetched| {
-        let file = fetched.git_dir().join(index::SHARED_FILE);
+        let file = fetched.git_dir().join(forecast::INDEX_FILE);
         Index::examine(&file).ok()?;
         Index::open(&file, &Log::open(fetched, None).ok()?).ok()
     });

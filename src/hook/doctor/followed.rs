@@ -2,8 +2,8 @@
 
 use super::{CLOCK_SLACK_MS, Check, Code, Finding, Fix, Group, Patient, base, counted, file, probe, quoted_text};
 use crate::git::{Repository, command};
-use crate::hook::clone_setup;
-use crate::index::{self, Index};
+use crate::hook::{clone_setup, forecast};
+use crate::index::Index;
 use crate::ledger::check::chain;
 use crate::ledger::follow::{self, CHECKPOINT, FollowError, LOG_DIR, VKEY};
 use crate::ledger::read::{Log, ReadError};
@@ -158,7 +158,7 @@ fn forgotten(patient: &Patient<'_>, why: &str, whole: bool) -> Finding {
 }
 
 fn damaged_index(patient: &Patient<'_>) -> Option<Finding> {
-    let path = patient.place.file(LOG_DIR).join(index::SHARED_FILE);
+    let path = patient.place.file(LOG_DIR).join(forecast::INDEX_FILE);
     let error = Index::examine(&path).err()?;
     let message = format!("the index of the ledger is damaged, and is made anew: {}", chain(&error));
     let finding = Finding::look(Code::IndexDamaged, path.display().to_string(), message);

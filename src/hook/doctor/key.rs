@@ -1,12 +1,15 @@
-//! The key that Git signs with.
+//! The key that Git signs with, and how its private half is kept.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::probe::{self, ProbeError};
 use super::{Check, Code, Finding, Fix, Group, Patient, base, file, quoted};
-use crate::identity::file::public_half;
-use crate::identity::key::{Kind, PublicKey};
+use crate::hook::clone_setup::key::custody::wants_touch;
+use crate::hook::clone_setup::key::{Agent, Configured, Custody, KeyError, Place, custody};
+use crate::identity::key::PublicKey;
+use crate::ledger::check::chain;
 
 /// The setting that names it.
 const SETTING: &str = "user.signingKey";
@@ -14,174 +17,130 @@ const SETTING: &str = "user.signingKey";
 /// How many files of a home's `.ssh` are looked through.
 const FILES_MAX: usize = 1000;
 
+/// Starts an agent for one terminal.
+const START_AGENT: &str = "eval \"$(ssh-agent -s)\"";
+
 /// Looks at it; returns its public half, where one can be read.
 pub(super) fn check(patient: &Patient<'_>) -> (Check, Option<PublicKey>) {
     let mut check = Check::new(Group::Key);
-    let Some(set) = patient.settings.get(SETTING).filter(|set| !set.value.is_empty()) else {
-        check.add(Finding::wrong(Code::KeyUnset, SETTING, "no key of yours is configured").try_this("mledger init"));
+    let configured = match Configured::read(base(patient.repository)) {
+        Ok(configured) => configured,
+        // Of the format itself tell the settings.
+        Err(KeyError::OtherFormat(_)) => return (check.note("none of SSH is asked for"), None),
+        Err(error) => {
+            check.add(refused(&error));
+            return (check, None);
+        }
+    };
+    if let Some(finding) = odd(&configured) {
+        check.add(finding);
         return (check, None);
+    }
+    let agent = agent();
+    let public = match configured.public() {
+        Ok(public) => public,
+        Err(error) => {
+            check.add(refused(&error));
+            return (check, None);
+        }
     };
-    let literal = set.value.strip_prefix("key::").or_else(|| set.value.starts_with("ssh-").then_some(&set.value));
-    let public = match literal {
-        Some(line) => usable(line, SETTING, &mut check)
-            .inspect(|key| check.add_all(in_agent(key, at_home(patient, key).as_deref()))),
-        None => Files::named(patient, &set.value).check(&mut check),
-    };
-    let note = public.as_ref().map(|key| {
-        let touch =
-            if matches!(key.kind(), Kind::SkEd25519 | Kind::SkEcdsa) { ", wants a touch at each commit" } else { "" };
-        format!("{} {}{touch}", key.kind().name(), key.id())
-    });
-    (check.note(note.unwrap_or_default()), public)
+    match custody(&configured, &agent) {
+        Ok(custody) => check.add_all(kept(patient, &custody, &public)),
+        Err(error) => check.add(refused(&error)),
+    }
+    let touch = if wants_touch(public.kind()) { ", wants a touch at each commit" } else { "" };
+    let note = format!("{} {}{touch}", public.kind().name(), public.id());
+    (check.note(note), Some(public))
+}
+
+/// Asks the agent, who may hang.
+fn agent() -> Agent {
+    match probe::output(Command::new("ssh-add").arg("-L")) {
+        Ok(listed) => Agent::Holds(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect()),
+        // It answers, and holds nothing.
+        Err(ProbeError::Failed { code: Some(1), .. }) => Agent::Holds(Vec::new()),
+        Err(_) => Agent::Absent,
+    }
+}
+
+/// What is no small file would be read whole, or for ever.
+fn odd(configured: &Configured) -> Option<Finding> {
+    let Place::File(path) = &configured.place else { return None };
+    let private = path.extension().filter(|end| *end == "pub").map(|_| path.with_extension(""));
+    let halves = [Some(path.clone()), Some(path.with_added_extension("pub")), private];
+    let odd = halves.iter().flatten().find_map(|path| Some((path, file::read(path).err()?)));
+    odd.map(|(path, error)| unreadable(path, &chain(&error)))
+}
+
+fn unreadable(path: &Path, why: &str) -> Finding {
+    let finding = Finding::wrong(Code::KeyUnreadable, path.display().to_string(), why);
+    finding.try_this(format!("ls -ld {}", quoted(path)))
+}
+
+/// Why the key cannot sign, or cannot be told.
+fn refused(error: &KeyError) -> Finding {
+    let why = chain(error);
+    let derive = |private: &Path, public: &Path| format!("ssh-keygen -y -f {} > {}", quoted(private), quoted(public));
+    match error {
+        KeyError::File { path, source } if source.kind() != ErrorKind::NotFound => unreadable(path, &why),
+        KeyError::File { .. } => Finding::wrong(Code::KeyMissing, SETTING, why).try_this("mledger init"),
+        KeyError::Exposed(path) => {
+            let finding = Finding::wrong(Code::KeyOpen, path.display().to_string(), why);
+            finding.try_this(format!("chmod 600 {}", quoted(path))).fix(Fix::Private(path.clone()))
+        }
+        KeyError::Halves { public, private } => {
+            let finding = Finding::wrong(Code::KeyHalves, public.display().to_string(), why);
+            finding.try_this(derive(private, public))
+        }
+        KeyError::Locked(path) => {
+            let public = path.with_added_extension("pub");
+            let message = "the private key has a passphrase and no public half beside it";
+            let finding = Finding::wrong(Code::KeyPublicMissing, path.display().to_string(), message);
+            finding.try_this(derive(path, &public))
+        }
+        KeyError::NotConfigured | KeyError::DefaultCommand(_) => {
+            Finding::wrong(Code::KeyUnset, SETTING, why).try_this("mledger init")
+        }
+        _ => Finding::wrong(Code::KeyKind, SETTING, why).try_this("mledger init"),
+    }
+}
+
+/// What its owner should do before it hurts.
+fn kept(patient: &Patient<'_>, custody: &Custody, key: &PublicKey) -> Option<Finding> {
+    match custody {
+        Custody::Agent | Custody::Open | Custody::Program(_) => None,
+        Custody::Passphrase { agent, path } => {
+            let who = if *agent { "the agent does not hold it" } else { "no agent runs" };
+            let message = format!("the key has a passphrase, and {who}: Git asks for it at every commit");
+            let finding = Finding::look(Code::KeyLocked, path.display().to_string(), message);
+            Some(finding.try_this(add(*agent, &quoted(path))))
+        }
+        Custody::Missing { agent, public } => {
+            let file = public.as_ref().map(|public| public.with_extension("")).or_else(|| at_home(patient, key));
+            let file = file.map_or_else(|| "FILE".to_owned(), |file| quoted(&file));
+            let (code, who) = match agent {
+                true => (Code::KeyNotInAgent, "the agent does not hold it"),
+                false => (Code::AgentUnreachable, "no agent answers"),
+            };
+            let message = format!("the private half of {} is not here, and {who}: nobody can sign", key.id());
+            Some(Finding::wrong(code, SETTING, message).try_this(add(*agent, &file)))
+        }
+    }
+}
+
+fn add(agent: bool, file: &str) -> String {
+    if agent { format!("ssh-add {file}") } else { format!("{START_AGENT} && ssh-add {file}") }
 }
 
 /// The file of a key that is configured by its public half: it may well lie where keys lie.
 fn at_home(patient: &Patient<'_>, key: &PublicKey) -> Option<PathBuf> {
     let folder = patient.options.home.as_deref()?.join(".ssh");
     let entries = std::fs::read_dir(folder).ok()?.take(FILES_MAX);
-    let mut halves =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pub"));
+    let is_public = |path: &PathBuf| path.extension().is_some_and(|end| end == "pub");
     let is_it = |path: &PathBuf| {
         let line = file::read_text(path).ok().flatten();
         line.and_then(|line| PublicKey::parse(line.trim_end()).ok()).is_some_and(|found| found.id() == key.id())
     };
+    let mut halves = entries.flatten().map(|entry| entry.path()).filter(is_public);
     halves.find(is_it).map(|path| path.with_extension(""))
-}
-
-/// The two files of a key.
-struct Files {
-    private: PathBuf,
-    public: PathBuf,
-}
-
-impl Files {
-    fn named(patient: &Patient<'_>, value: &str) -> Self {
-        let home = patient.options.home.as_deref();
-        let at_home = home.and_then(|home| Some(home.join(value.strip_prefix("~/")?)));
-        let path = at_home.unwrap_or_else(|| base(patient.repository).join(value));
-        if path.extension().is_some_and(|end| end == "pub") {
-            return Self { private: path.with_extension(""), public: path };
-        }
-        Self { public: path.with_added_extension("pub"), private: path }
-    }
-
-    fn check(&self, check: &mut Check) -> Option<PublicKey> {
-        let read = |path| file::read_text(path).map_err(|error| (path, error));
-        let (private, public) = match read(&self.private).and_then(|private| Ok((private, read(&self.public)?))) {
-            Ok((None, None)) => {
-                let message = format!("the key `{}` is not there", self.private.display());
-                check.add(Finding::wrong(Code::KeyMissing, SETTING, message).try_this("mledger init"));
-                return None;
-            }
-            Ok(halves) => halves,
-            Err((path, error)) => {
-                let why = crate::ledger::check::chain(&error);
-                let finding = Finding::wrong(Code::KeyUnreadable, path.display().to_string(), why);
-                check.add(finding.try_this(format!("ls -l {}", quoted(path))));
-                return None;
-            }
-        };
-        // What Git is told of a literal public key it also takes from a file that holds one.
-        let private = private.filter(|text| text.starts_with("-----BEGIN"));
-        let half = private.as_deref().and_then(public_half);
-        if private.is_some() {
-            check.add_all(self.open_to_others());
-        }
-        let Some(line) = public else {
-            check.add(self.without_public());
-            return half.map(|(key, _)| key);
-        };
-        let key = usable(&line, &self.public.to_string_lossy(), check)?;
-        match half {
-            Some((other, _)) if other.id() != key.id() => check.add(self.other_half(&key, &other)),
-            Some((_, true)) => check.add_all(self.locked(&key)),
-            None if private.is_none() => check.add_all(in_agent(&key, Some(&self.private))),
-            // An older form of private key, of which ssh-keygen alone knows whether it fits.
-            Some(_) | None => {}
-        }
-        Some(key)
-    }
-
-    fn open_to_others(&self) -> Option<Finding> {
-        let mode = file::mode(&self.private).filter(|mode| mode & 0o077 != 0)?;
-        let path = self.private.display();
-        let message = format!("others may read the private key `{path}` ({mode:o}), so ssh-keygen does not use it");
-        let finding = Finding::wrong(Code::KeyOpen, path.to_string(), message);
-        Some(finding.try_this(format!("chmod 600 {}", quoted(&self.private))).fix(Fix::Private(self.private.clone())))
-    }
-
-    fn derive(&self) -> String {
-        format!("ssh-keygen -y -f {} > {}", quoted(&self.private), quoted(&self.public))
-    }
-
-    fn without_public(&self) -> Finding {
-        let message = format!("the public half `{}` is not there", self.public.display());
-        Finding::wrong(Code::KeyPublicMissing, self.public.display().to_string(), message).try_this(self.derive())
-    }
-
-    fn other_half(&self, public: &PublicKey, private: &PublicKey) -> Finding {
-        let message = format!(
-            "`{}` is {}, and the private half beside it is of {}",
-            self.public.display(),
-            public.id(),
-            private.id()
-        );
-        Finding::wrong(Code::KeyHalves, self.public.display().to_string(), message).try_this(self.derive())
-    }
-
-    fn locked(&self, key: &PublicKey) -> Option<Finding> {
-        let add = format!("ssh-add {}", quoted(&self.private));
-        let (why, command) = match is_held(key) {
-            Held::Yes => return None,
-            Held::No => ("and the agent does not hold it", add),
-            Held::NoAgent => ("and no agent runs", format!("eval \"$(ssh-agent -s)\" && {add}")),
-        };
-        let message = format!("the key has a passphrase, {why}: Git asks for it at every commit");
-        Some(Finding::look(Code::KeyLocked, self.private.display().to_string(), message).try_this(command))
-    }
-}
-
-/// A public key that counts.
-fn usable(line: &str, place: &str, check: &mut Check) -> Option<PublicKey> {
-    let parsed = PublicKey::parse(line.trim_end_matches('\n'));
-    let refused = |error: &dyn std::error::Error| {
-        Finding::wrong(Code::KeyKind, place, crate::ledger::check::chain(error)).try_this("mledger init")
-    };
-    parsed.map_err(|error| check.add(refused(&error))).ok()
-}
-
-/// Whether the agent, who alone has the private half, holds it.
-fn in_agent(key: &PublicKey, file: Option<&Path>) -> Option<Finding> {
-    let add = file.map_or_else(|| "ssh-add".to_owned(), |file| format!("ssh-add {}", quoted(file)));
-    match is_held(key) {
-        Held::Yes => None,
-        Held::No => {
-            let message = format!("the agent does not hold the key {}", key.id());
-            Some(Finding::wrong(Code::KeyNotInAgent, SETTING, message).try_this(add))
-        }
-        Held::NoAgent => {
-            let message = format!("the key {} is an agent's, and none answers", key.id());
-            let command = format!("eval \"$(ssh-agent -s)\" && {add}");
-            Some(Finding::wrong(Code::AgentUnreachable, SETTING, message).try_this(command))
-        }
-    }
-}
-
-enum Held {
-    Yes,
-    No,
-    NoAgent,
-}
-
-fn is_held(key: &PublicKey) -> Held {
-    match probe::output(Command::new("ssh-add").arg("-L")) {
-        Ok(listed) => {
-            let listed = String::from_utf8_lossy(&listed);
-            let held = listed.lines().filter_map(|line| PublicKey::parse(line).ok()).any(|held| held.id() == key.id());
-            if held { Held::Yes } else { Held::No }
-        }
-        // An agent without keys.
-        Err(ProbeError::Failed { code: Some(1), .. }) => Held::No,
-        Err(_) => Held::NoAgent,
-    }
 }

@@ -27,8 +27,8 @@ pub enum Fix {
     },
     /// Fetches the followed ledger into a new copy; it must extend what was seen.
     FetchAnew,
-    /// Puts our hook of that name where it belongs; what another put there is kept, and runs first.
-    Hook(&'static str),
+    /// Puts our hooks where they belong; what others put there is kept, and runs first.
+    Hooks,
     /// Removes an index, which is made anew from the ledger.
     Index(PathBuf),
     /// Makes a new seed for the nonces of push certificates.
@@ -108,10 +108,7 @@ pub fn mend(dir: &Path, options: &Options, fix: &Fix) -> Result<String, MendErro
             server_setup::set_nonce_seed(repository.git_dir())?;
             Ok("made a new seed for push certificates".to_owned())
         }
-        Fix::Hook(name) => {
-            install::install(&install::folder(&repository)?, &[name], &options.program)?;
-            Ok(format!("installed {name}"))
-        }
+        Fix::Hooks => hooks(&repository, options),
         Fix::Private(path) => make_private(path),
         Fix::Remove(path) => {
             std::fs::remove_file(path).map_err(|source| MendError::File { path: path.clone(), source })?;
@@ -124,6 +121,16 @@ pub fn mend(dir: &Path, options: &Options, fix: &Fix) -> Result<String, MendErro
         Fix::FetchAnew => fetch_anew(&repository),
         Fix::Remember => remember(&repository),
     }
+}
+
+fn hooks(repository: &Repository, options: &Options) -> Result<String, MendError> {
+    if repository.work_dir().is_none() {
+        install::install_server(repository, &options.program)?;
+        return Ok("installed the gate's hooks".to_owned());
+    }
+    let done = install::install_client(repository, &options.program)?;
+    let changed = done.iter().filter(|(_, done)| *done != install::Done::Unchanged).map(|(name, _)| *name);
+    Ok(format!("installed {}", changed.collect::<Vec<_>>().join(", ")))
 }
 
 fn make_private(path: &Path) -> Result<String, MendError> {

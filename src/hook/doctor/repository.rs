@@ -150,7 +150,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join(".git")).unwrap();
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
         let check = closed(&folder.path().join("a/b"), &GitError::NotOwned(String::new()));
-        let expected = format!("git config --global --add safe.directory '{}'", folder.path().display());
+        let expected = format!("git config --global --add safe.directory {}", folder.path().display());
         assert_eq!(check.findings[0].try_this.as_deref(), Some(expected.as_str()));
     }
 }

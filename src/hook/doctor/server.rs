@@ -29,13 +29,13 @@ pub(super) fn examine(patient: &Patient<'_>, tools: Check) -> Vec<Check> {
             let mut ledger = Check::new(Group::Ledger);
             ledger.add(damaged(&chain(&error)));
             let key = ledger_key::check(patient);
-            return vec![room, tools, hooks::check(patient, &SERVER), key, ledger, locks::check(patient)];
+            return vec![room, tools, hooks::check_server(patient), key, ledger, locks::check(patient)];
         }
     };
     vec![
         room,
         tools,
-        hooks::check(patient, &SERVER),
+        hooks::check_server(patient),
         gate_settings::check(patient, &log),
         ledger_key::check(patient),
         ledger(patient, &log),
@@ -51,7 +51,7 @@ fn without_ledger(patient: &Patient<'_>) -> Vec<Check> {
     if patient.place.file(LAST_CHECKPOINT).exists() {
         let message = "the ledger is gone, and it was here: its ref was removed";
         check.add(Finding::wrong(Code::LedgerGone, "refs/mledger/log", message).try_this(FETCH_BACK));
-        return vec![hooks::check(patient, &SERVER), ledger_key::check(patient), check, locks::check(patient)];
+        return vec![hooks::check_server(patient), ledger_key::check(patient), check, locks::check(patient)];
     }
     let ours = |name: &str| {
         let hook = install::folder(patient.repository).map(|folder| install::slot(&folder, name));

@@ -25,7 +25,16 @@ pub(super) fn check(patient: &Patient<'_>) -> Check {
         };
         check.add_all(wanted(patient, key, value, good));
     }
+    check.add_all(another_key(patient));
     check.note("every commit is signed, and every push where the server asks for it")
+}
+
+/// A key that stands before this clone's own.
+fn another_key(patient: &Patient<'_>) -> Option<Finding> {
+    const KEY: &str = "user.signingKey";
+    let set = patient.settings.get(KEY).filter(|set| !mended_here(set))?;
+    let message = format!("`{KEY}` is `{}` {}, and not what `mledger init` made it", set.value, set.place());
+    Some(Finding::look(Code::SettingOverridden, KEY, message).try_this(set.unset()))
 }
 
 fn wanted(patient: &Patient<'_>, key: &'static str, value: &str, good: impl Fn(&str) -> bool) -> Option<Finding> {

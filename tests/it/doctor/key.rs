@@ -20,7 +20,6 @@ fn the_key_is_there_and_whole_and_counts() {
     ward.heals("key-missing", || drop(ward.git(&["config", "user.signingKey", "/nowhere/key"])));
     let dsa = "key::ssh-dss AAAAB3NzaC1kc3M=";
     ward.heals("key-kind", || drop(ward.git(&["config", "user.signingKey", dsa])));
-    ward.heals("key-public-missing", || fs::remove_file(&public).unwrap());
     ward.heals("key-halves", || {
         fs::copy(bank.bob.key_file().with_extension("pub"), &public).unwrap();
     });
@@ -72,7 +71,25 @@ fn a_key_with_a_passphrase_wants_an_agent() {
     let said =
         diagnosis(&ward.shell("eval \"$(ssh-agent -s)\" >/dev/null; mledger --json doctor; ssh-agent -k >/dev/null"));
     let line = finding(&said, "key-locked").unwrap()["try"].as_str().unwrap().to_owned();
-    assert!(line.starts_with("ssh-add '"), "{line}");
+    assert!(line.starts_with("ssh-add "), "{line}");
+}
+
+#[test]
+fn an_old_key_with_a_passphrase_shows_no_public_half() {
+    let bank = Bank::open();
+    let ward = alice(&bank);
+    write_script(bank.world.root(), "askpass", "#!/bin/sh\necho secret\n");
+    let askpass = bank.world.path("askpass").display().to_string();
+    let ward = ward.with("SSH_ASKPASS", &askpass).with("SSH_ASKPASS_REQUIRE", "force");
+    let key = bank.world.path("old");
+    let make = ["-q", "-t", "ecdsa", "-m", "PEM", "-N", "secret", "-f", key.to_str().unwrap()].map(str::to_owned);
+    ward.person.run(Command::new("ssh-keygen").args(make), None).ok();
+    fs::remove_file(key.with_extension("pub")).unwrap();
+    let set = || drop(ward.git(&["config", "user.signingKey", key.to_str().unwrap()]));
+    let line = ward.command(&ward.ails("key-public-missing", set));
+    ward.shell(&line).ok();
+    let said = ward.diagnosis(&[]);
+    assert!(finding(&said, "key-public-missing").is_none() && finding(&said, "key-locked").is_some(), "{said:#}");
 }
 
 #[test]

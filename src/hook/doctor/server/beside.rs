@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::super::{Code, Finding, Fix, Patient, file, quoted};
-use crate::hook::gate;
-use crate::index::{self, Index};
+use crate::hook::{forecast, gate};
+use crate::index::Index;
 use crate::ledger::check::chain;
 use crate::ledger::hashes::{self, HashCache};
 use crate::ledger::last::LastCheckpoint;
@@ -73,7 +73,7 @@ pub(super) fn caches(patient: &Patient<'_>, log: &Log<'_>) -> Vec<Finding> {
             ));
         }
     }
-    for name in [gate::INDEX_FILE, index::SHARED_FILE] {
+    for name in [gate::INDEX_FILE, forecast::INDEX_FILE] {
         let path = patient.place.file(name);
         if let Err(error) = Index::examine(&path) {
             found.push(cache(Code::IndexDamaged, &path, Fix::Index(path.clone()), &chain(&error)));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::{Check, Code, Finding, Group, Patient, counted, file, quoted};
-use crate::hook::settle;
-use crate::index::{self, Index, IndexError, OpenMove};
+use crate::hook::{forecast, settle};
+use crate::index::{Index, IndexError, OpenMove};
 use crate::ledger::read::Log;
 use crate::ledger::{INBOX, REFS};
 use crate::name::{Oid, RefName};
@@ -45,9 +45,9 @@ pub(super) fn check(patient: &Patient<'_>, log: &Log<'_>) -> Check {
 
 /// The shared index; a new one in `folder` where it cannot be used, or would come to belong to another user.
 fn index(patient: &Patient<'_>, log: &Log<'_>, folder: &std::path::Path) -> Result<Index, IndexError> {
-    let kept = patient.place.file(index::SHARED_FILE);
+    let kept = patient.place.file(forecast::INDEX_FILE);
     let own = file::is_own(patient.repository.git_dir());
-    let file = if own && Index::examine(&kept).is_ok() { kept } else { folder.join(index::SHARED_FILE) };
+    let file = if own && Index::examine(&kept).is_ok() { kept } else { folder.join(forecast::INDEX_FILE) };
     Index::open(&file, log)
 }
 
