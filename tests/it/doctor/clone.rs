@@ -327,6 +327,19 @@ fn a_lock_of_a_living_git_is_not_called_stale() {
 }
 
 #[test]
+fn a_linked_work_tree_is_examined_like_its_clone() {
+    let bank = Bank::open();
+    let ward = alice(&bank);
+    ward.git(&["worktree", "add", "-q", "../linked"]);
+    let linked = Ward::new(&bank.alice, &bank.world.path("linked"));
+    linked.is_well();
+    linked.heals_and_is_fixed("hook-missing", || fs::remove_file(ward.dir.join(".git/hooks/pre-push")).unwrap());
+    linked.heals("lock-stale", || aged(&ward.dir.join(".git/worktrees/linked/index.lock"), Duration::from_hours(1)));
+    fs::create_dir(linked.dir.join("below")).unwrap();
+    Ward::new(&bank.alice, &linked.dir.join("below")).is_well();
+}
+
+#[test]
 fn who_commits_is_known() {
     let bank = Bank::open();
     let ward = alice(&bank);
