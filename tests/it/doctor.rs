@@ -11,6 +11,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::bank::Bank;
 use crate::formats::{fits, schema};
 use crate::world::{MLEDGER, Person, Run};
 
@@ -139,4 +140,31 @@ pub fn finding(said: &Value, code: &str) -> Option<Value> {
     let checks = said["checks"].as_array().unwrap().iter();
     let mut findings = checks.flat_map(|check| check["findings"].as_array().unwrap());
     findings.find(|finding| finding["code"] == code).cloned()
+}
+
+#[test]
+fn a_person_reads_a_line_per_group_and_details_only_where_something_is_wrong() {
+    let bank = Bank::open();
+    let ward = Ward::new(&bank.alice, &bank.clone_of(&bank.alice));
+    let well = ward.person.mledger(&ward.dir, &["doctor"]).ok();
+    let (last, groups) =
+        well.lines().collect::<Vec<_>>().split_last().map(|(last, rest)| (*last, rest.to_vec())).unwrap();
+    assert_eq!((last, groups.len()), ("All is well.", 10), "{well}");
+    assert!(groups.iter().all(|line| line.starts_with("✓ ") && line.chars().count() <= 100), "{well}");
+
+    ward.git(&["config", "push.gpgSign", "false"]);
+    ward.git(&["config", "--global", "--unset", "user.name"]);
+    let run = ward.person.mledger(&ward.dir, &["doctor"]);
+    assert_eq!((run.code, run.err.as_str()), (Some(1), ""));
+    let wrong = "✗ settings\n  ✗ `push.gpgSign` is `false` in the repository's configuration, and should be if-asked\n    \
+                 try: git config --local --replace-all push.gpgSign if-asked\n";
+    assert!(run.out.contains(wrong), "{}", run.out);
+    assert!(run.out.contains("! identity\n  ! Git does not know your name\n    try: git config"), "{}", run.out);
+    let last = "1 thing is wrong, 1 deserves a look; `mledger doctor --fix` mends 1 of them.\n";
+    assert!(run.out.ends_with(last), "{}", run.out);
+
+    let fixed = ward.person.mledger(&ward.dir, &["doctor", "--fix"]);
+    assert_eq!(fixed.code, Some(0), "what only deserves a look is no failure");
+    assert!(fixed.out.starts_with("✓ mended: set push.gpgSign to `if-asked`\n"), "{}", fixed.out);
+    assert!(fixed.out.ends_with("Nothing is wrong; 1 thing deserves a look.\n"), "{}", fixed.out);
 }
