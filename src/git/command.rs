@@ -56,9 +56,19 @@ pub fn output(command: &mut Command) -> Result<String, GitError> {
     }
 }
 
-/// Sets a value in the repository's own configuration.
+/// Sets a value in the repository's own configuration, in the place of however many were there.
 pub fn set_config(dir: &Path, key: &str, value: &str) -> Result<(), GitError> {
-    output(git(dir).args(["config", "--local", key, value])).map(|_| ())
+    output(git(dir).args(["config", "--local", "--replace-all", key, value])).map(|_| ())
+}
+
+/// Adds a value to those that a key of the repository's own configuration has, unless it is among them.
+pub fn add_config(dir: &Path, key: &str, value: &str) -> Result<(), GitError> {
+    // Without the key Git fails; a configuration that cannot be read fails below.
+    let present = output(git(dir).args(["config", "--local", "--get-all", key])).unwrap_or_default();
+    if present.lines().any(|line| line == value) {
+        return Ok(());
+    }
+    output(git(dir).args(["config", "--local", "--add", key, value])).map(|_| ())
 }
 
 fn complaint(run: &Output) -> String {

@@ -31,6 +31,9 @@ const MAX_INPUT_BYTES: &str = "4294967296";
 /// The setting without which no push is asked for a certificate.
 pub(super) const NONCE_SEED: &str = "receive.certNonceSeed";
 
+/// The setting that keeps refs from pushers; it has many values.
+pub(super) const HIDE_REFS: &str = "receive.hideRefs";
+
 /// How old the nonce of a push certificate may be over stateless HTTP, in seconds: there one process gives it and another
 /// gets it back, after the pusher has touched a security key and the pack has been sent, which for [`MAX_INPUT_BYTES`] at
 /// 10 Mbit/s takes 57 minutes. Git calls any older one `SLOP`, and without this setting every one that is a second old.
@@ -345,7 +348,11 @@ fn configure(repository: &Repository, options: &Options, login: &str) -> Result<
         command::set_config(dir, last::CONFIG, &path.display().to_string())?;
     }
     for (key, value) in gate_settings(&options.program, login) {
-        command::set_config(dir, key, &value)?;
+        match key {
+            // An administrator may hide other refs as well.
+            HIDE_REFS => command::add_config(dir, key, &value)?,
+            _ => command::set_config(dir, key, &value)?,
+        }
     }
     if repository.config(NONCE_SEED)?.is_none() { set_nonce_seed(dir) } else { Ok(()) }
 }
@@ -356,7 +363,7 @@ pub(super) fn gate_settings(program: &Path, login: &str) -> [(&'static str, Stri
     [
         ("receive.fsckObjects", "true"),
         ("receive.shallowUpdate", "false"),
-        ("receive.hideRefs", crate::ledger::LOG_REF),
+        (HIDE_REFS, crate::ledger::LOG_REF),
         ("receive.maxInputSize", MAX_INPUT_BYTES),
         ("receive.certNonceSlop", NONCE_SLOP_SECONDS),
         ("core.fsync", "committed,reference"),

@@ -101,7 +101,7 @@ pub fn mend(dir: &Path, options: &Options, fix: &Fix) -> Result<String, MendErro
             Ok(format!("added `{value}` to {key}"))
         }
         Fix::Setting { key, value } => {
-            command::output(command::git(base(&repository)).args(["config", "--local", "--replace-all", key, value]))?;
+            command::set_config(base(&repository), key, value)?;
             Ok(format!("set {key} to `{value}`"))
         }
         Fix::NonceSeed => {
@@ -133,6 +133,7 @@ fn hooks(repository: &Repository, options: &Options) -> Result<String, MendError
     Ok(format!("installed {}", changed.collect::<Vec<_>>().join(", ")))
 }
 
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail"))]
 fn make_private(path: &Path) -> Result<String, MendError> {
     #[cfg(unix)]
     {

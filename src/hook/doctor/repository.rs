@@ -101,7 +101,10 @@ pub(super) fn replaced(patient: &Patient<'_>) -> Option<Finding> {
 
 /// How much room is left.
 pub(super) fn disk(path: &Path) -> Option<Finding> {
-    let free = free_bytes(path)?;
+    room(free_bytes(path)?, path)
+}
+
+fn room(free: u64, path: &Path) -> Option<Finding> {
     let message = || format!("{} MB are left on its disk", free >> 20);
     let found = |finding: Finding| Some(finding.try_this(format!("df -h {}", quoted(path))));
     match free {
@@ -142,6 +145,15 @@ mod tests {
         assert_eq!(code(GitError::NotFound("/x".to_owned())), Code::NoRepository);
         assert_eq!(code(GitError::NotOwned("/x".to_owned())), Code::NotOwned);
         assert_eq!(code(GitError::TooSlow), Code::RepositoryUnreadable);
+    }
+
+    #[test]
+    fn room_gets_low_before_it_is_gone() {
+        let code = |free| room(free, Path::new("/x")).map(|finding| finding.code);
+        assert_eq!(code(0), Some(Code::DiskFull));
+        assert_eq!(code(FREE_NONE_BYTES), Some(Code::DiskLow));
+        assert_eq!(code(FREE_LOW_BYTES), None);
+        assert!(free_bytes(Path::new("/")).is_none_or(|free| free < u64::MAX));
     }
 
     #[test]

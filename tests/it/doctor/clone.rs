@@ -91,7 +91,8 @@ fn hooks_are_there_and_ours_and_call_this_program() {
         write_script(&theirs, name, "#!/bin/sh\nexit 0\n");
     });
     ward.git(&["config", "--unset", "core.hooksPath"]);
-    ward.diagnosis(&["--fix"]);
+    ward.is_well();
+    ward.shell("mledger init").ok();
     let outside = bank.world.path("hooks of all").display().to_string();
     ward.is_fixed("hooks-elsewhere", || drop(ward.git(&["config", "--global", "core.hooksPath", &outside])));
 }
@@ -323,6 +324,19 @@ fn a_lock_of_a_living_git_is_not_called_stale() {
     drop(git.stdin.take());
     git.wait().unwrap();
     assert!(ward.finding("lock-stale").is_some() && ward.dir.join(".git/index.lock").exists());
+}
+
+#[test]
+fn a_linked_work_tree_is_examined_like_its_clone() {
+    let bank = Bank::open();
+    let ward = alice(&bank);
+    ward.git(&["worktree", "add", "-q", "../linked"]);
+    let linked = Ward::new(&bank.alice, &bank.world.path("linked"));
+    linked.is_well();
+    linked.heals_and_is_fixed("hook-missing", || fs::remove_file(ward.dir.join(".git/hooks/pre-push")).unwrap());
+    linked.heals("lock-stale", || aged(&ward.dir.join(".git/worktrees/linked/index.lock"), Duration::from_hours(1)));
+    fs::create_dir(linked.dir.join("below")).unwrap();
+    Ward::new(&bank.alice, &linked.dir.join("below")).is_well();
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn huge_files_in_place_of_small_ones_are_not_read() {
         huge(name);
     }
     File::create(ward.person.key_file()).unwrap().set_len(1 << 42).unwrap();
-    for code in ["checkpoint-damaged", "hook-replaced", "key-unreadable", "unknown"] {
+    for code in ["checkpoint-damaged", "hook-unreadable", "key-unreadable", "unknown"] {
         assert!(ward.finding(code).is_some(), "no {code}");
     }
     huge(".git/mledger/vkey");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use mledger::clock::Timestamp;
-use mledger::hook::doctor::{self, Code, Options};
+use mledger::hook::doctor::{self, Code, Finding, Options};
 
 use super::Ward;
 use crate::bank::Bank;
@@ -37,9 +37,13 @@ fn now() -> i64 {
 
 /// What the doctor would find at another time.
 fn at(bank: &Bank, millis: i64) -> Vec<Code> {
+    found_at(bank, millis).into_iter().map(|found| found.code).collect()
+}
+
+fn found_at(bank: &Bank, millis: i64) -> Vec<Finding> {
     let now = Timestamp::from_millis(millis).unwrap();
     let options = Options { home: None, now, offline: true, program: MLEDGER.into() };
-    doctor::examine(&bank.server, &options).findings().map(|found| found.code).collect()
+    doctor::examine(&bank.server, &options).findings().cloned().collect()
 }
 
 #[test]
@@ -100,7 +104,11 @@ fn the_gates_settings_are_what_init_made_them() {
     ward.heals_and_is_fixed("setting-unset", || drop(ward.git(&["config", "--add", "receive.hideRefs", shown])));
     // What else is hidden stays hidden.
     ward.git(&["config", "--add", "receive.hideRefs", "refs/pull"]);
+    ward.git(&["config", "--add", "receive.fsckObjects", "true"]);
     ward.is_well();
+    let hidden = ward.git(&["config", "--get-all", "receive.hideRefs"]);
+    ward.shell("mledger init").ok();
+    assert_eq!(ward.git(&["config", "--get-all", "receive.hideRefs"]), hidden);
 }
 
 #[test]
@@ -254,8 +262,10 @@ fn an_accepted_push_that_never_landed_is_told_after_a_while() {
     fs::rename(bank.world.path("post-receive"), bank.server.join("hooks/post-receive")).unwrap();
     let ward = server(&bank);
     ward.is_well();
-    assert_eq!(at(&bank, now() + 3_600_000), [Code::AuthorisationOpen]);
-    ward.shell("cd . && GIT_DIR=. mledger hook post-receive < /dev/null").ok();
+    let later = found_at(&bank, now() + 3_600_000);
+    let [found] = later.as_slice() else { panic!("{later:#?}") };
+    assert_eq!(found.code, Code::AuthorisationOpen);
+    ward.shell(found.try_this.as_deref().unwrap()).ok();
     assert_eq!(at(&bank, now() + 3_600_000), []);
     bank.holds();
 }

@@ -5,7 +5,7 @@ use super::super::settings::mended_here;
 use super::super::{Check, Code, Finding, Fix, Group, Patient, probe};
 use crate::entry::leaf::Leaf;
 use crate::hook::pusher::LoginSource;
-use crate::hook::server_setup::{NONCE_SEED, gate_settings};
+use crate::hook::server_setup::{HIDE_REFS, NONCE_SEED, gate_settings};
 use crate::ledger::LOG_REF;
 use crate::ledger::read::Log;
 
@@ -36,7 +36,7 @@ pub(super) fn check(patient: &Patient<'_>, log: &Log<'_>) -> Check {
 }
 
 fn wanted(patient: &Patient<'_>, key: &'static str, value: &str) -> Option<Finding> {
-    if key == "receive.hideRefs" {
+    if key == HIDE_REFS {
         return unhidden(patient, key);
     }
     let command = format!("git config --local --replace-all {key} {}", super::super::quoted_text(value));
