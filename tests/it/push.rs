@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::bank::Bank;
 use crate::world::{Person, Run, write};
 
-const HEAD: &str = "mledger: the gate will refuse this push:\n";
+const HEAD: &str = "mledger: the gate will refuse this push (Ctrl-C stops it):\n";
 
 /// What was said before the server said anything.
 fn before(run: &Run) -> String {
@@ -37,11 +37,9 @@ fn the_answer_is_foretold_with_reason_rule_and_path() {
     assert!(run.code != Some(0) && said.starts_with(HEAD), "{run:#?}");
     assert!(said.contains("  refs/heads/main: alice@bank.example may not update this ref\n"), "{said}");
     assert!(said.contains("    rule    deny by default: no grant of alice@bank.example (engineer)"), "{said}");
-    let ask = format!("\n  mledger check {} --ref main\n", &tip[..10]);
-    assert!(said.ends_with(&ask), "{said}");
     // The next step is said once, by the refusal itself.
     assert_eq!(run.err.matches("    try     ").count(), 1, "{}", run.err);
-    // What the warning says to type answers with the same reason.
+    // Who stops here can ask for what to do.
     let asked = bank.alice.mledger(&dir, &["check", &tip[..10], "--ref", "main"]);
     assert!(asked.code == Some(3) && asked.out.contains("may not update this ref"), "{asked:#?}");
     // Bob breaks a rule.
@@ -98,7 +96,6 @@ fn all_refs_are_judged_together() {
     );
     let said = before(&run);
     assert!(run.code != Some(0) && said.contains("refs/heads/dev/A"), "{run:#?}");
-    assert!(said.ends_with("\n  mledger status\n"), "{said}");
     let run = push(&bank.alice, &dir, &["HEAD:refs/heads/dev/a", ":refs/heads/dev/gone"]);
     assert_eq!((run.code, before(&run).as_str()), (Some(0), ""), "{run:#?}");
     // More reasons than fit into a warning are counted.

@@ -18,12 +18,12 @@ use mledger::hook::{
     pre_receive, prepare_commit_msg,
 };
 use mledger::name::Oid;
-use mledger::policy::facts::{ManifestTrailer, Signature, Update};
+use mledger::policy::facts::{ManifestTrailer, Signature};
 
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{counted, first_line, quoted, tame};
+use crate::output::{counted, first_line, tame};
 use crate::refusal;
 
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
@@ -206,17 +206,7 @@ fn warning(checked: &Checked) -> String {
     if checked.tolerated {
         return format!("mledger: once the policy is enforced, the gate will refuse this push:\n{reasons}");
     }
-    let command = match checked.updates.as_slice() {
-        [Update { new: Some(new), refname, .. }] => {
-            let name = refname.as_str();
-            format!("mledger check {} --ref {}", new.short(), quoted(name.strip_prefix("refs/heads/").unwrap_or(name)))
-        }
-        _ => "mledger status".to_owned(),
-    };
-    format!(
-        "mledger: the gate will refuse this push:\n{reasons}\
-         mledger: its answer follows, with what to try; should you stop here by Ctrl-C, ask:\n  {command}"
-    )
+    format!("mledger: the gate will refuse this push (Ctrl-C stops it):\n{reasons}")
 }
 
 /// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.

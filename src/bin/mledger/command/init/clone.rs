@@ -14,7 +14,7 @@ use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::keeping;
-use crate::output::{GOOD, ODD, TITLE, counted, first_line, styled, tame};
+use crate::output::{GOOD, ODD, TITLE, counted, first_line, fitted, styled, tame};
 
 /// Sets up the clone that holds the current folder.
 pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
@@ -153,16 +153,18 @@ fn text(report: &Report) -> String {
         text += "          in this clone alone; everywhere else Git signs as before\n";
     }
     text += &ledger_text(&report.ledger);
-    text + &match &report.ledger {
-        LedgerState::Follows { enrolled: Some(actor), .. } => {
-            format!("\nThe policy knows this key as {}.\n", styled(TITLE, actor))
+    // What follows may be pasted into a file.
+    fitted(&text)
+        + &match &report.ledger {
+            LedgerState::Follows { enrolled: Some(actor), .. } => {
+                format!("\nThe policy knows this key as {}.\n", styled(TITLE, actor))
+            }
+            LedgerState::Unreachable { .. } => format!(
+                "\nIf the policy does not know this key yet, send these lines to its administrator:\n\n{}",
+                tame_lines(&report.enrolment)
+            ),
+            _ => format!("\nSend these lines to the administrator of the policy:\n\n{}", tame_lines(&report.enrolment)),
         }
-        LedgerState::Unreachable { .. } => format!(
-            "\nIf the policy does not know this key yet, send these lines to its administrator:\n\n{}",
-            tame_lines(&report.enrolment)
-        ),
-        _ => format!("\nSend these lines to the administrator of the policy:\n\n{}", tame_lines(&report.enrolment)),
-    }
 }
 
 fn key_story(report: &Report) -> String {
