@@ -27,4 +27,5 @@ pub mod pusher;
 pub mod sent;
 pub mod server_setup;
 pub mod settle;
+pub mod standing;
 pub mod tally;

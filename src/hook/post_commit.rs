@@ -39,7 +39,8 @@ pub fn run(dir: &Path) -> Result<Option<Feedback>, PrepareError> {
     Ok(Some(Feedback { commit: head, manifest: facts.manifest, rebasing, signature: facts.signature }))
 }
 
-fn evidence(dir: &Path, repository: &Repository, head: &Oid) -> Result<Evidence, PrepareError> {
+/// What a commit shows by itself.
+pub(super) fn evidence(dir: &Path, repository: &Repository, head: &Oid) -> Result<Evidence, PrepareError> {
     let raw = repository.read(head, Kind::Commit)?;
     let commit = match Commit::parse(&raw) {
         Ok(commit) => commit,

@@ -36,6 +36,7 @@ mod restore;
 mod server;
 mod settle;
 mod statements;
+mod status;
 mod tags;
 mod verify;
 mod wire;

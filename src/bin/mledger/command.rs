@@ -16,6 +16,7 @@ pub mod policy;
 mod prove;
 mod reconcile;
 mod show;
+mod status;
 mod verify;
 mod verify_proof;
 
@@ -69,6 +70,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Args),
+    Status(status::Args),
     Verify(verify::Args),
     Log(log::Args),
     Show(show::Args),
@@ -89,6 +91,7 @@ pub enum Command {
 pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
     match command {
         Command::Init(args) => init::run(context, args),
+        Command::Status(args) => status::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Log(args) => log::run(context, args),
         Command::Show(args) => show::run(context, args),
