@@ -103,6 +103,7 @@ fn judge(
     let ledger = follow::repository(git_dir)?.ok_or(ForecastError::NoLedger)?;
     let log = Log::open(&ledger, follow::vkey(git_dir)?.as_ref()).map_err(CheckError::from)?;
     let index = Index::open(&ledger.git_dir().join(INDEX_FILE), &log).map_err(CheckError::from)?;
+    index.compact().map_err(CheckError::from)?;
     let pusher = signs.then(|| own_key(&repository)).flatten();
     let pusher = pusher.map(|key| Pusher::Certificate { key: key.id().clone() });
     Ok(by_ledger(&log, &index, &repository, commands, pusher)?)
