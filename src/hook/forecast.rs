@@ -64,13 +64,19 @@ pub struct Weather {
 pub enum ForecastError {
     /// Judging it.
     #[error(transparent)]
-    Check(#[from] CheckError),
+    Check(Box<CheckError>),
     /// The followed ledger.
     #[error(transparent)]
     Follow(#[from] FollowError),
     /// Nothing is followed.
     #[error("no ledger is followed here")]
     NoLedger,
+}
+
+impl From<CheckError> for ForecastError {
+    fn from(error: CheckError) -> Self {
+        Self::Check(Box::new(error))
+    }
 }
 
 /// Foretells a push within [`TIME_MAX`], by the ledger that was fetched last. `commands` are what Git will send, with the
@@ -84,7 +90,10 @@ pub fn foretell(repository: &Repository, commands: Vec<Command>, signs: bool) ->
     let (sender, receiver) = mpsc::channel();
     // One file may be larger than can be read in time, and nothing ends that but the end of the process. What the thread
     // writes is the index, which takes in some entries as a whole or not at all.
-    std::thread::spawn(move || sender.send(judge(&paths.0, &paths.1, commands, signs)));
+    std::thread::spawn(move || {
+        // Nobody listens any more after the time.
+        let _ = sender.send(judge(&paths.0, &paths.1, commands, signs));
+    });
     match receiver.recv_timeout(TIME_MAX) {
         Ok(Ok(weather)) => weather,
         Ok(Err(error)) => quiet(Forecast::Unknown(crate::ledger::check::chain(&error))),

@@ -8,8 +8,6 @@ mod who;
 use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
-
 pub use self::branch::{Branch, Unpushed};
 pub use self::who::{Known, Who};
 use super::clone_setup::{self, SetupError};
@@ -104,7 +102,7 @@ pub enum Ledger {
 }
 
 /// The followed ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
     /// When its newest entry was made.
     pub newest: Timestamp,

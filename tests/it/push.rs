@@ -11,12 +11,8 @@ const HEAD: &str = "mledger: the gate will refuse this push:\n";
 
 /// What was said before the server said anything.
 fn before(run: &Run) -> String {
-    let ours = |line: &&str| !line.starts_with("remote:") && !line.starts_with("To ") && !line.starts_with(" ");
-    let cut = run
-        .err
-        .find("remote:")
-        .unwrap_or_else(|| run.err.lines().filter(ours).map(|line| line.len() + 1).sum::<usize>().min(run.err.len()));
-    run.err[..cut].to_owned()
+    let begins = ["remote:", "To /"].into_iter().filter_map(|mark| run.err.find(mark)).min();
+    run.err[..begins.unwrap_or(run.err.len())].to_owned()
 }
 
 fn push(person: &Person, dir: &Path, words: &[&str]) -> Run {

@@ -247,9 +247,10 @@ fn foreign_words_do_no_harm() {
     let alice = &desk.bank.alice;
     let wild = "\u{1b}[2J\u{202e}evil\u{9b}";
     desk.git(&["commit", "-q", "--allow-empty", "-m", wild]);
-    (0..120).for_each(|n| {
-        drop(desk.git(&["commit", "-q", "--no-gpg-sign", "--no-verify", "--allow-empty", "-m", &n.to_string()]))
-    });
+    for n in 0..120 {
+        let words = ["commit", "-q", "--no-gpg-sign", "--no-verify", "--allow-empty", "-m", &n.to_string()];
+        desk.git(&words);
+    }
     desk.git(&["config", "mledger.actor", wild]);
     let (text, value) = desk.next(1, "mledger resign");
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{text:?}");

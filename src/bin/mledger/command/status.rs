@@ -108,11 +108,16 @@ fn ledger(ledger: &Ledger) -> Value {
         Ledger::NoRemote => json!({"state": "no-remote"}),
         Ledger::NotSetUp { remote } => json!({"remote": remote, "state": "not-set-up"}),
         Ledger::None { remote, why } => json!({"remote": remote, "state": "none", "unreached": why}),
-        Ledger::Follows(followed) => {
-            let mut value = json!(followed);
-            value["state"] = json!("follows");
-            value
-        }
+        Ledger::Follows(followed) => json!({
+            "newest": followed.newest,
+            "origin": followed.origin,
+            "problem": followed.problem,
+            "remote": followed.remote,
+            "seen": followed.seen,
+            "size": followed.size,
+            "state": "follows",
+            "unreached": followed.unreached,
+        }),
     }
 }
 

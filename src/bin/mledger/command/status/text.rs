@@ -113,17 +113,17 @@ fn ledger(ledger: &Ledger, now: Timestamp) -> String {
 
 fn follows(followed: &Followed, now: Timestamp) -> String {
     let size = counted(followed.size, "entry", "entries");
-    let mut text = format!("{}, {size}, the newest {}\n", followed.origin, ago(followed.newest, now));
+    let head = format!("{}, {size}, the newest {}", followed.origin, ago(followed.newest, now));
     let remote = tame(&followed.remote);
     let seen = followed.seen.map(|seen| format!("; seen last {}", ago(seen, now))).unwrap_or_default();
-    text += &match (&followed.problem, &followed.unreached) {
+    let looked = match (&followed.problem, &followed.unreached) {
         (Some(problem), _) => styled(BAD, first_line(problem)),
         (None, Some(why)) => {
             format!("{} in {remote}: {}{seen}", styled(ODD, "not looked at just now"), first_line(why))
         }
         (None, None) => format!("as {remote} shows it now"),
     };
-    text
+    format!("{head}\n{looked}")
 }
 
 fn branch(standing: &Standing) -> String {
