@@ -7,20 +7,24 @@ pub mod install;
 
 pub mod clone_setup;
 pub mod commit_msg;
+pub mod person;
 pub mod post_applypatch;
 pub mod post_commit;
+pub mod post_merge;
+pub mod post_rewrite;
 pub mod pre_push;
 pub mod prepare_commit_msg;
+pub mod resign;
 
 pub mod check;
 pub mod draft;
+pub mod forge;
 pub mod forecast;
 pub mod found;
 pub mod gate;
 pub mod gather;
 pub mod inbox;
 pub mod lookalikes;
-pub mod own_key;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod pusher;

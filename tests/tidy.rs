@@ -126,8 +126,9 @@ fn hooks_stay_shims() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
-        assert!(lines <= 2 && text.contains("mledger hook "), "{} is no shim any more", path.display());
+        // Two lines find the program; the rest runs others' hooks without it.
+        assert!(lines <= 6 && text.contains("NAME"), "{} is no shim any more", path.display());
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 5);
 }

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! .git/config                gpg.format=ssh, user.signingKey, commit.gpgSign, push.gpgSign=if-asked
-//! .git/hooks/                shims, see `install`
+//! .git/hooks/                shims, see `install`; with `core.hooksPath` set, in .git/mledger/shims/
 //! .git/mledger/before.json   what these settings were before, for `undo`
 //! .git/mledger/              the ledger that is followed, see `ledger::follow`
 //! ```
 //!
 //! Doing it again changes nothing, and mends what is missing.
 
-mod enrolment;
-mod key;
+pub mod enrolment;
+pub mod key;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crate::name::{ActorId, NameError};
 use crate::tlog::key::VerifierKey;
 
 pub use enrolment::enrolment;
-pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
+pub use key::{Found, KeyError, PassedOver, SigningKey};
 pub use settings::Setting;
 
 /// The configuration key that names the actor.
@@ -96,10 +96,14 @@ pub struct Report {
     pub enrolment: String,
     /// What happened to each hook.
     pub hooks: Vec<(&'static str, Done)>,
+    /// The folder whose hooks run first, where it is another than Git's usual one.
+    pub hooks_path: Option<String>,
     /// The key that signs from now on.
     pub key: SigningKey,
     /// The ledger that is followed.
     pub ledger: LedgerState,
+    /// Whether Git signs otherwise than with SSH where this clone's configuration does not reach.
+    pub replaces_format: bool,
     /// The configuration that was changed.
     pub settings: Vec<Setting>,
 }
@@ -148,18 +152,19 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     let actor = actor(&base, options)?;
     let remote = choose_remote(&base, options.remote.as_deref())?;
     // What can be refused comes first: a clone is set up as a whole or not at all.
-    let hooks_folder = install::folder(&repository)?;
     let key = key::find_or_make(&base, options.home.as_deref(), options.key.as_deref(), &actor)?;
     let ledger = follow(&repository, remote.as_deref(), options.vkey.as_ref(), key.public.id())?;
 
     let place = Place::in_repository(repository.git_dir());
     place.create()?;
+    let replaces_format = matches!(key::Configured::read(&base), Err(KeyError::OtherFormat(_)));
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
     let settings = settings::apply(&base, &place, &wanted)?;
-    let hooks = install::install(&hooks_folder, &install::CLIENT, &options.program)?;
+    let hooks = install::install_client(&repository, &options.program)?;
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
-    Ok(Report { actor, enrolment, hooks, key, ledger, settings })
+    let hooks_path = install::elsewhere(&repository)?;
+    Ok(Report { actor, enrolment, hooks, hooks_path, key, ledger, replaces_format, settings })
 }
 
 /// Puts back what was there before [`set_up`]. Keys stay, and so does what was pushed.
@@ -167,7 +172,7 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let repository = Repository::discover(dir)?;
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
-    let hooks = install::undo(&install::folder(&repository)?, &install::CLIENT)?;
+    let hooks = install::undo_client(&repository)?;
     let settings = settings::restore(base, &place)?;
     follow::forget(repository.git_dir())?;
     sent::forget(&place)?;
@@ -186,6 +191,27 @@ pub fn caller(repository: &Repository, options: &Options) -> Result<(ActorId, ke
     let key = key::find_or_make(base, options.home.as_deref(), options.key.as_deref(), &actor)?;
     let name = git_config(base, "user.name").unwrap_or_else(|| actor.to_string());
     Ok((actor, key, name))
+}
+
+/// The key that a clone is configured to sign with.
+pub fn configured_key(repository: &Repository) -> Result<key::Configured, KeyError> {
+    key::Configured::read(base(repository))
+}
+
+/// Makes a clone sign with the key in a file, until [`undo`].
+pub fn use_key(repository: &Repository, path: &Path) -> Result<Vec<Setting>, SetupError> {
+    let place = Place::in_repository(repository.git_dir());
+    place.create()?;
+    let wanted = [("gpg.format", "ssh".to_owned()), ("user.signingKey", path.to_string_lossy().into_owned())];
+    settings::apply(base(repository), &place, &wanted)
+}
+
+/// Who commits in a clone: the actor, and the name of Git's configuration.
+pub fn committer(repository: &Repository) -> Result<(ActorId, String), SetupError> {
+    let base = base(repository);
+    let actor = actor(base, &Options::default())?;
+    let name = git_config(base, "user.name").unwrap_or_else(|| actor.to_string());
+    Ok((actor, name))
 }
 
 fn base(repository: &Repository) -> &Path {

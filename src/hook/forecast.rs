@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::check::{self, CheckError, Checked, Push};
+use super::clone_setup;
 use super::inbox;
-use super::own_key::own_key;
 use super::prepare_commit_msg::parent_process;
 use crate::clock::Timestamp;
 use crate::git::{Repository, command};
+use crate::identity::key::PublicKey;
 use crate::index::{Index, OpenMove};
 use crate::ledger::follow::{self, FollowError};
 use crate::ledger::read::Log;
@@ -113,7 +114,7 @@ fn judge(
     let log = Log::open(&ledger, follow::vkey(git_dir)?.as_ref()).map_err(CheckError::from)?;
     let index = Index::open(&ledger.git_dir().join(INDEX_FILE), &log).map_err(CheckError::from)?;
     index.compact().map_err(CheckError::from)?;
-    let pusher = signs.then(|| own_key(&repository)).flatten();
+    let pusher = if signs { own_key(&repository) } else { None };
     let pusher = pusher.map(|key| Pusher::Certificate { key: key.id().clone() });
     Ok(by_ledger(&log, &index, &repository, commands, pusher)?)
 }
@@ -148,6 +149,11 @@ pub fn by_ledger(
         None => Forecast::Against(Box::new(checked)),
     };
     Ok(Weather { forecast, elsewhere })
+}
+
+/// The public half of the key that Git signs with in a clone; none where nobody can see it.
+pub fn own_key(repository: &Repository) -> Option<PublicKey> {
+    clone_setup::configured_key(repository).ok()?.public().ok()
 }
 
 /// Whether the push that runs this hook will be signed, as far as its command line and the configuration tell. A server

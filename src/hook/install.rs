@@ -1,42 +1,61 @@
-//! Shims in a repository's hooks folder, and the hooks that were there before.
+//! Shims in a repository's hooks folder, and the hooks that live with them.
 //!
 //! ```text
-//! hooks/pre-push                   ours: three lines that call this very binary
-//! hooks/pre-push.before-mledger    what was there before, untouched; runs first, and its exit code decides
-//! hooks/pre-receive.d/mledger      ours on a server whose own pre-receive runs whatever lies in that folder
+//! hooks/pre-push                     ours: calls this very binary, or one of its name
+//! hooks/pre-push.before-mledger      what was there before, untouched; runs first, and its exit code decides
+//! hooks/pre-push.before-mledger-2    what another program put in our place later, once `init` has mended that
+//! hooks/pre-receive.d/mledger        ours on a server whose own pre-receive runs whatever lies in that folder
+//! mledger/shims/pre-push             ours in a clone whose `core.hooksPath` is set, see `elsewhere`
 //! ```
 //!
+//! | who | writes where Git looks | and finds ours there |
+//! |---|---|---|
+//! | `git lfs install` | pre-push, post-checkout, post-commit, post-merge | complains; with `update --force`, replaces them |
+//! | `pre-commit install` | what it is told | calls it `NAME.legacy` and runs it first; refuses where `core.hooksPath` is set |
+//! | `lefthook install` | what it is told | calls it `NAME.old`, which nobody runs; refuses where `core.hooksPath` is set |
+//! | `husky` | its own folder, and sets `core.hooksPath` | never looks |
+//!
+//! So a shim stands in front of whatever Git would run without it, and `init` puts it there again. Where pre-commit's
+//! hook is, ours becomes its `NAME.legacy`: in its place, pre-commit would make ours that, and lose what had that name.
+//!
 //! A server's shim only calls the binary: without it the push is denied. A clone's shim without its binary warns, runs
-//! the hook that was there before and lets the work go on: the gate judges it anyway.
+//! the hooks that were there before and lets the work go on: the gate judges it anyway.
+
+mod chain;
+mod elsewhere;
+mod file;
+mod look;
+mod shim;
+mod tool;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::git::{GitError, Repository, command};
+use chain::{is_same, keep, kept};
+use file::{failed, is_executable, is_there, read, remove, rename, with_suffix, write};
+use shim::{Shim, is_ours};
+
+pub use chain::Earlier;
+pub use look::{Look, State, look};
+pub use tool::Tool;
 
 /// The hooks of an engineer's clone.
-pub const CLIENT: [&str; 5] = ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "pre-push"];
+pub const CLIENT: [&str; 7] =
+    ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "post-merge", "post-rewrite", "pre-push"];
 
 /// The hooks of a server's repository.
 pub const SERVER: [&str; 2] = ["pre-receive", "post-receive"];
 
-/// What a hook that was there before is called.
-const BEFORE: &str = ".before-mledger";
+/// The hook of a template that sets up new clones. No other program has a hook of this name, and Git runs it once a
+/// clone has its first files.
+pub const NEW_CLONE: &str = "post-index-change";
 
-/// The second line of a shim, by which it is known as ours.
-const MARK: &str = "# Installed by `mledger init`.";
+/// What pre-commit calls a hook that it found and runs first.
+const LEGACY: &str = ".legacy";
 
-const SHIMS: [(&str, &str); 7] = [
-    ("prepare-commit-msg", include_str!("../../hooks/prepare-commit-msg")),
-    ("commit-msg", include_str!("../../hooks/commit-msg")),
-    ("post-commit", include_str!("../../hooks/post-commit")),
-    ("post-applypatch", include_str!("../../hooks/post-applypatch")),
-    ("pre-push", include_str!("../../hooks/pre-push")),
-    ("pre-receive", include_str!("../../hooks/pre-receive")),
-    ("post-receive", include_str!("../../hooks/post-receive")),
-];
+/// What lefthook calls a hook that it found, and nobody runs.
+const OLD: &str = ".old";
 
 /// Why hooks cannot be installed or run.
 #[derive(Debug, thiserror::Error)]
@@ -45,20 +64,23 @@ pub enum InstallError {
     /// No hook of ours.
     #[error("there is no hook called `{0}`")]
     Unknown(String),
-    /// `core.hooksPath` leads out of the repository, so the hooks of other repositories lie there, too.
+    /// Git looks for hooks in a folder that belongs to more than this repository.
     #[error("`core.hooksPath` is set to `{path}` for more than this repository")]
     Elsewhere {
         /// Its value.
         path: String,
     },
-    /// Somebody replaced our shim, and the hook from before is still kept.
-    #[error("`{hook}` is not mledger's, and `{before}` is kept from before already")]
-    Both {
+    /// Too many programs put theirs in the place of ours.
+    #[error("{most} hooks from before `{hook}` are kept already")]
+    Many {
         /// The hook.
         hook: PathBuf,
-        /// What was there before ours.
-        before: PathBuf,
+        /// How many are kept.
+        most: usize,
     },
+    /// Hooks that run each other.
+    #[error("hooks run each other without end; the last was `{0}`")]
+    Endless(PathBuf),
     /// A path that a shell script cannot hold.
     #[error("the program's path `{0}` is not UTF-8 text")]
     Program(PathBuf),
@@ -92,20 +114,53 @@ pub enum Done {
     Removed,
     /// What was there before is there again.
     Restored,
-    /// Somebody else's hook has replaced our shim, and stays.
+    /// The newest of what was there before is there again; the older ones stay beside it.
+    RestoredNewest,
+    /// Somebody else's hook has replaced our shim, and stays; what was there before ours stays beside it.
     Foreign,
 }
 
 /// The folder whose hooks Git runs in this repository, if it belongs to this repository alone.
 pub fn folder(repository: &Repository) -> Result<PathBuf, InstallError> {
     let standard = repository.git_dir().join("hooks");
-    let base = repository.work_dir().unwrap_or(repository.git_dir());
+    let base = base(repository);
     let Some(set) = repository.config("core.hookspath")? else { return Ok(standard) };
     let local = command::output(command::git(base).args(["config", "--local", "--get", "core.hooksPath"])).is_ok();
     let path =
         base.join(command::output(command::git(base).args(["config", "--type=path", "--get", "core.hooksPath"]))?);
     let inside = path.starts_with(repository.git_dir()) || path.starts_with(base);
     if local || inside { Ok(path) } else { Err(InstallError::Elsewhere { path: set }) }
+}
+
+/// Puts shims that call `program` in front of the hooks of an engineer's clone, wherever they lie.
+pub fn install_client(repository: &Repository, program: &Path) -> Result<Vec<(&'static str, Done)>, InstallError> {
+    let standard = repository.git_dir().join("hooks");
+    if is_elsewhere(repository)? {
+        // Theirs may well call what lies in the usual place: there, ours would run twice.
+        undo(&standard, &CLIENT)?;
+        return elsewhere::install(repository, program);
+    }
+    let done = install(&standard, &CLIENT, program)?;
+    elsewhere::undo(repository)?;
+    Ok(done)
+}
+
+/// Takes them away again.
+pub fn undo_client(repository: &Repository) -> Result<Vec<(&'static str, Done)>, InstallError> {
+    let were = elsewhere::undo(repository)?;
+    let beside = undo(&repository.git_dir().join("hooks"), &CLIENT)?;
+    let both =
+        |(name, done)| (name, if done == Done::Unchanged && were.contains(&name) { Done::Removed } else { done });
+    Ok(beside.into_iter().map(both).collect())
+}
+
+/// The folder of others whose hooks Git runs here without us, as `core.hooksPath` names it.
+pub fn elsewhere(repository: &Repository) -> Result<Option<String>, InstallError> {
+    if !is_elsewhere(repository)? {
+        return Ok(None);
+    }
+    let configured = elsewhere::configured(base(repository))?;
+    Ok(Some(configured.unwrap_or_else(|| repository.git_dir().join("hooks").display().to_string())))
 }
 
 /// Puts shims that call `program` into `folder`, and keeps what is there. Doing it again changes nothing.
@@ -119,32 +174,25 @@ pub fn undo<'a>(folder: &Path, names: &[&'a str]) -> Result<Vec<(&'a str, Done)>
     names.iter().map(|name| Ok((*name, undo_one(folder, name)?))).collect()
 }
 
-/// Runs the hook that was there before ours, with the same arguments and input, in the same place. Returns its exit
-/// code, or none if there was no hook.
-pub fn run_before(
-    folder: &Path,
-    name: &str,
-    arguments: &[std::ffi::OsString],
-    input: &[u8],
-) -> Result<Option<i32>, InstallError> {
-    let path = before(&folder.join(name));
-    if !is_executable(&path) {
-        return Ok(None);
-    }
-    let ran = Command::new(&path).args(arguments).stdin(Stdio::piped()).spawn().and_then(|mut child| {
-        // A hook that does not read its input is free not to; that it did not is no failure of ours.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
-        child.wait()
-    });
-    let status = ran.map_err(|source| failed("run", &path, source))?;
-    // A hook that a signal killed has not agreed to anything.
-    Ok(Some(status.code().unwrap_or(1)))
-}
-
 /// Puts the server's shims into a repository, and returns the names of hooks that were there and run first now.
 pub fn install_server(repository: &Repository, program: &Path) -> Result<Vec<String>, InstallError> {
     let done = install(&folder(repository)?, &SERVER, program)?;
     Ok(done.into_iter().filter(|(_, done)| *done == Done::Chained).map(|(name, _)| name.to_owned()).collect())
+}
+
+fn base(repository: &Repository) -> &Path {
+    repository.work_dir().unwrap_or(repository.git_dir())
+}
+
+/// Whether Git runs hooks of another folder here without us. A link in place of the usual one leads to a folder of
+/// others, too.
+fn is_elsewhere(repository: &Repository) -> Result<bool, InstallError> {
+    let standard = repository.git_dir().join("hooks");
+    let Some(path) = elsewhere::configured(base(repository))? else { return Ok(standard.is_symlink()) };
+    let theirs = base(repository).join(path);
+    let same = theirs == standard
+        || fs::canonicalize(theirs).ok().is_some_and(|real| fs::canonicalize(&standard).ok() == Some(real));
+    Ok(!same || standard.is_symlink())
 }
 
 /// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are
@@ -159,194 +207,71 @@ fn slot(folder: &Path, name: &str) -> PathBuf {
     hook
 }
 
+/// Where our shim is: in its place, or where another program moved it to.
+fn found(hook: &Path) -> Result<Option<PathBuf>, InstallError> {
+    for place in std::iter::once(hook.to_owned()).chain([LEGACY, OLD].map(|suffix| with_suffix(hook, suffix))) {
+        if read(&place)?.is_some_and(|text| is_ours(&text)) {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
+/// Where our shim is to be: in the hook's place, or as what pre-commit runs first.
+fn place(hook: &Path) -> PathBuf {
+    if chain::tool(hook) == Some(Tool::PreCommit) { with_suffix(hook, LEGACY) } else { hook.to_owned() }
+}
+
 fn install_one(folder: &Path, name: &str, program: &Path) -> Result<Done, InstallError> {
     let hook = slot(folder, name);
-    let text = shim(name, program)?;
-    let Some(present) = read(&hook)? else {
-        write(&hook, &text)?;
-        return Ok(Done::Installed);
-    };
-    if present == text.as_bytes() && is_executable(&hook) {
-        return Ok(Done::Unchanged);
-    }
-    if is_ours(&present) {
-        write(&hook, &text)?;
+    let text = Shim::Beside.text(name, program)?;
+    let place = place(&hook);
+    let present = read(&place)?;
+    if present.as_deref().is_some_and(is_ours) {
+        if present.as_deref() == Some(text.as_bytes()) && is_executable(&place) {
+            return Ok(Done::Unchanged);
+        }
+        write(&place, &text)?;
         return Ok(Done::Renewed);
     }
-    let before = before(&hook);
-    if fs::symlink_metadata(&before).is_ok() {
-        return Err(InstallError::Both { hook, before });
+    // Under another name nobody runs it, and lefthook stops where it finds one.
+    if let Some(place) = found(&hook)? {
+        remove(&place)?;
     }
-    fs::rename(&hook, &before).map_err(|source| failed("rename", &hook, source))?;
-    write(&hook, &text)?;
-    Ok(Done::Chained)
+    let done = if is_there(&hook) { Done::Chained } else { Done::Installed };
+    if present.is_some() {
+        keep(&hook, &place)?;
+    }
+    write(&place, &text)?;
+    Ok(done)
 }
 
 fn undo_one(folder: &Path, name: &str) -> Result<Done, InstallError> {
     let hook = slot(folder, name);
-    let before = before(&hook);
-    let present = read(&hook)?;
-    if present.as_deref().is_some_and(|text| !is_ours(text)) {
-        return Ok(Done::Foreign);
-    }
-    if fs::symlink_metadata(&before).is_ok() {
-        // Replaces our shim in one step: at no moment is there none.
-        fs::rename(&before, &hook).map_err(|source| failed("rename", &before, source))?;
-        return Ok(Done::Restored);
-    }
-    if present.is_none() {
-        return Ok(Done::Unchanged);
-    }
-    fs::remove_file(&hook).map_err(|source| failed("remove", &hook, source))?;
-    Ok(Done::Removed)
-}
-
-fn shim(name: &str, program: &Path) -> Result<String, InstallError> {
-    let template = SHIMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
-    let template = template.ok_or_else(|| InstallError::Unknown(name.to_owned()))?;
-    let path = program.to_str().ok_or_else(|| InstallError::Program(program.to_owned()))?;
-    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
-    let call = template.replace("exec mledger ", &format!("exec {quoted} "));
-    Ok(call.replace("command -v mledger ", &format!("command -v {quoted} ")))
-}
-
-fn before(hook: &Path) -> PathBuf {
-    let mut path = hook.as_os_str().to_owned();
-    path.push(BEFORE);
-    path.into()
-}
-
-fn is_ours(text: &[u8]) -> bool {
-    let second = text.split(|byte| *byte == b'\n').nth(1);
-    second.is_some_and(|line| line.starts_with(MARK.as_bytes()))
-}
-
-/// The file's bytes; none where nothing is. A dangling link is something, and empty.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, InstallError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok(fs::symlink_metadata(path).is_ok().then(Vec::new))
+    let place = found(&hook)?;
+    if place.as_ref() != Some(&hook) && is_there(&hook) {
+        // Its own newer one is there already.
+        for older in kept(&hook).iter().filter(|older| is_same(older, &hook)) {
+            remove(older)?;
         }
-        Err(source) => Err(failed("read", path, source)),
+        if place.is_none() {
+            return Ok(if kept(&hook).is_empty() { Done::Unchanged } else { Done::Foreign });
+        }
     }
-}
-
-/// Writes beside and renames: a Git that runs the hook meanwhile sees the old one or the new one.
-fn write(path: &Path, text: &str) -> Result<(), InstallError> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new-mledger");
-    let fresh = PathBuf::from(fresh);
-    let written = fs::write(&fresh, text).and_then(|()| allow_to_run(&fresh)).and_then(|()| fs::rename(&fresh, path));
-    written.map_err(|source| failed("write", path, source))
-}
-
-#[cfg(unix)]
-fn allow_to_run(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn allow_to_run(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
-}
-
-fn failed(what: &'static str, path: &Path, source: std::io::Error) -> InstallError {
-    InstallError::File { what, path: path.to_owned(), source }
+    let mut before = kept(&hook);
+    match (place, before.pop()) {
+        (place, Some(newest)) => {
+            // Replaces our shim in one step: at no moment is there none.
+            rename(&newest, &place.unwrap_or(hook))?;
+            Ok(if before.is_empty() { Done::Restored } else { Done::RestoredNewest })
+        }
+        (Some(place), None) => {
+            remove(&place)?;
+            Ok(Done::Removed)
+        }
+        (None, None) => Ok(Done::Unchanged),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROGRAM: &str = "/opt/it's here/mledger";
-
-    fn written(folder: &Path, name: &str, text: &str) {
-        write(&folder.join(name), text).unwrap();
-    }
-
-    #[test]
-    fn shims_come_and_go_without_a_trace() {
-        let folder = tempfile::tempdir().unwrap();
-        let hooks = folder.path().join("hooks");
-        let names = ["pre-push", "post-commit"];
-        let all = |done| names.map(|name| (name, done)).to_vec();
-        assert_eq!(install(&hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Installed));
-        assert_eq!(install(&hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Unchanged));
-        assert_eq!(install(&hooks, &names, Path::new("/elsewhere")).unwrap(), all(Done::Renewed));
-        assert_eq!(undo(&hooks, &names).unwrap(), all(Done::Removed));
-        assert_eq!(undo(&hooks, &names).unwrap(), all(Done::Unchanged));
-        assert_eq!(fs::read_dir(&hooks).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn what_was_there_is_kept_and_comes_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let hooks = folder.path();
-        let theirs = "#!/bin/sh\r\nexit 0 # \u{fc}";
-        written(hooks, "pre-push", theirs);
-        assert_eq!(install(hooks, &["pre-push"], Path::new(PROGRAM)).unwrap(), [("pre-push", Done::Chained)]);
-        assert_eq!(install(hooks, &["pre-push"], Path::new(PROGRAM)).unwrap(), [("pre-push", Done::Unchanged)]);
-        assert_eq!(undo(hooks, &["pre-push"]).unwrap(), [("pre-push", Done::Restored)]);
-        assert_eq!(fs::read_to_string(hooks.join("pre-push")).unwrap(), theirs);
-        assert_eq!(fs::read_dir(hooks).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_folder_counts_only_where_a_hook_runs_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let hooks = folder.path();
-        let names = ["pre-receive", "pre-push"];
-        for name in names {
-            fs::create_dir_all(hooks.join(format!("{name}.d"))).unwrap();
-        }
-        let all = |done| names.map(|name| (name, done)).to_vec();
-        assert_eq!(install(hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Installed));
-        assert_eq!(fs::read_dir(hooks.join("pre-receive.d")).unwrap().count(), 0);
-        undo(hooks, &names).unwrap();
-        for name in names {
-            written(hooks, name, "#!/bin/sh\nfor hook in ${GIT_DIR}/hooks/${name}.d/*; do :; done\n");
-        }
-        let done = install(hooks, &names, Path::new(PROGRAM)).unwrap();
-        assert_eq!(done, [("pre-receive", Done::Installed), ("pre-push", Done::Chained)]);
-        assert!(is_ours(&fs::read(hooks.join("pre-receive.d/mledger")).unwrap()));
-        assert_eq!(install(hooks, &names, Path::new(PROGRAM)).unwrap(), all(Done::Unchanged));
-        assert_eq!(undo(hooks, &names).unwrap(), [("pre-receive", Done::Removed), ("pre-push", Done::Restored)]);
-    }
-
-    #[test]
-    fn a_hook_that_replaced_ours_is_never_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let hooks = folder.path();
-        written(hooks, "pre-push", "first");
-        install(hooks, &["pre-push"], Path::new(PROGRAM)).unwrap();
-        written(hooks, "pre-push", "second");
-        let refused = install(hooks, &["pre-push"], Path::new(PROGRAM)).unwrap_err();
-        assert!(matches!(refused, InstallError::Both { .. }), "{refused}");
-        assert_eq!(undo(hooks, &["pre-push"]).unwrap(), [("pre-push", Done::Foreign)]);
-        assert_eq!(fs::read_to_string(before(&hooks.join("pre-push"))).unwrap(), "first");
-    }
-
-    #[test]
-    fn every_hook_has_a_shim_that_calls_the_program_by_its_quoted_path() {
-        for name in CLIENT.iter().chain(&SERVER) {
-            let text = shim(name, Path::new(PROGRAM)).unwrap();
-            assert_eq!(text.lines().count(), 3, "{text}");
-            assert!(is_ours(text.as_bytes()), "{text}");
-            assert!(text.contains(&format!(r#"exec '/opt/it'\''s here/mledger' hook {name} "$@""#)), "{text}");
-        }
-        assert!(matches!(shim("update", Path::new(PROGRAM)), Err(InstallError::Unknown(_))));
-    }
-}
+mod tests;

@@ -180,12 +180,6 @@ fn init_says_what_it_found_and_what_to_do_next() {
     assert!(init(&[]).ok().starts_with("This clone is set up already"));
     assert!(init(&["--remote", "nope"]).fails().contains("try: git remote -v"));
     assert!(init(&["--key", "nope"]).fails().contains("try: ssh-keygen -t ed25519"));
-    let elsewhere = world.path("hooks").display().to_string();
-    alice.git(&dir, &["config", "--global", "core.hooksPath", &elsewhere]).ok();
-    let said = init(&[]).fails();
-    let (_, line) = said.split_once("try: ").unwrap();
-    type_in(&alice, &dir, line).ok();
-
     let change = ["-q", "-p", "-N", "secret", "-P", "", "-f", alice.key_file().to_str().unwrap()].map(str::to_owned);
     alice.run(Command::new("ssh-keygen").args(change), None).ok();
     assert!(init(&[]).ok().contains("ssh-add '"));

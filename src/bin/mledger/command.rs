@@ -10,20 +10,24 @@ mod export;
 mod hook;
 mod import;
 mod init;
+mod key;
 mod log;
 mod man;
+mod overview;
 pub mod policy;
 mod prove;
 mod reconcile;
+mod resign;
 mod show;
 mod status;
 mod verify;
 mod verify_proof;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -43,6 +47,15 @@ Exit codes: 0 fine, 1 failed, 2 usage, 3 denied by policy, 4 verification found 
 
 Example:
   mledger log -n 20";
+
+impl Cli {
+    /// Reads the words of a command line. Help and version come back as errors, as clap does it.
+    pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut command = overview::with_overview(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
@@ -77,6 +90,8 @@ pub enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Check(check::Args),
+    Resign(resign::Args),
+    Key(key::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -98,6 +113,8 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Resign(args) => resign::run(context, args),
+        Command::Key(args) => key::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),
@@ -136,8 +153,6 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -23,8 +23,18 @@ const FOREWARNED_MAX: usize = 3;
 /// How much is kept free for the line that ends an answer too long.
 const LAST_BYTES_MAX: usize = 80;
 
-/// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
-pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
+/// What mends one's own commits.
+const RESIGN: &str = "mledger resign     (signs your commits anew), then push again";
+
+/// What to do where a forge's button or bot made the commit: its hook-less commits carry no trailer, and no key of an
+/// actor.
+const BY_FORGE: [&str; 2] = [
+    "merge or squash in a clone instead of the forge, and push that: no one can sign for its button",
+    "or make its commits yours, in your clone: mledger resign --others, then push again",
+];
+
+/// The answer as text, a line each, ending in a line end. A commit that `is_forges` nobody can sign again.
+pub fn text(answer: &Answer, origin: &str, is_forges: &dyn Fn(&Oid) -> bool) -> String {
     let mut text = String::new();
     let place = answer.entry.map_or_else(|| origin.to_owned(), |entry| format!("entry {entry} of {origin}"));
     if answer.accepted {
@@ -47,25 +57,25 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
     }
     if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
         let bytes_max = BYTES_MAX.saturating_sub(text.len());
-        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_root));
+        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_forges));
     }
     text
 }
 
 /// Everything that stands against a push, each with the next step.
-pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> String {
-    reasons_within(BYTES_MAX, decision, policy, is_root)
+pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> String {
+    reasons_within(BYTES_MAX, decision, policy, is_forges)
 }
 
 fn reasons_within(
     bytes_max: usize,
     decision: &Decision,
     policy: Option<&Policy>,
-    is_root: &dyn Fn(&Oid) -> bool,
+    is_forges: &dyn Fn(&Oid) -> bool,
 ) -> String {
     let (mut text, mut said) = (String::new(), Vec::new());
     for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
-        let block = block(reason, policy, is_root, &mut said);
+        let block = block(reason, policy, is_forges, &mut said);
         if text.len() + block.len() + LAST_BYTES_MAX > bytes_max {
             line(&mut text, "\n  … and more reasons, which the ledger holds in part");
             break;
@@ -111,11 +121,11 @@ fn what(reason: &Reason, policy: Option<&Policy>) -> String {
 fn block(
     reason: &Reason,
     policy: Option<&Policy>,
-    is_root: &dyn Fn(&Oid) -> bool,
+    is_forges: &dyn Fn(&Oid) -> bool,
     said: &mut Vec<Vec<String>>,
 ) -> String {
     let mut text = format!("\n{}", what(reason, policy));
-    let steps = next_step(reason, policy, is_root);
+    let steps = next_step(reason, policy, is_forges);
     if !said.contains(&steps) {
         for (at, step) in steps.iter().enumerate() {
             line(&mut text, &format!("    {:<8}{step}", if at == 0 { "try" } else { "" }));
@@ -201,14 +211,9 @@ pub fn admins(policy: Option<&Policy>) -> String {
 }
 
 /// What to do about a reason: commands to type, and whom to ask.
-pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> Vec<String> {
+pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<String> {
     let admins = admins(policy);
-    let first = match &reason.commit {
-        Some(commit) if is_root(commit) => "--root".to_owned(),
-        Some(commit) => format!("{}~1", commit.short()),
-        None => "@{upstream}".to_owned(),
-    };
-    let range = format!("git rebase -r --exec 'git commit --amend --no-edit -S' {first}");
+    let by_forge = reason.commit.as_ref().is_some_and(is_forges);
     let lines: &[String] = &match reason.code {
         Code::PusherUnknown => {
             ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
@@ -233,18 +238,19 @@ pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid
         Code::CommitNotGranted | Code::LinkNotGranted => {
             [format!("leave these paths out, or {}", ask_for_role(reason, policy, &admins))].to_vec()
         }
-        Code::CommitUnsigned | Code::CommitSignatureInvalid => [
-            format!("mledger init && {range}"),
-            format!("then push again; for commits of others, {admins} can vouch: mledger import"),
-        ]
-        .to_vec(),
-        // Nobody who merged by a button would look for a hook.
-        Code::ManifestMissing | Code::LogMissing => [
-            format!("mledger init && {range}"),
-            "then push again; a forge's merge button runs no hook: merge in a clone, and push".to_owned(),
-        ]
-        .to_vec(),
-        Code::ManifestMismatch => [format!("{range}     (writes the trailer anew)")].to_vec(),
+        Code::CommitUnsigned
+        | Code::CommitSignatureInvalid
+        | Code::ManifestMissing
+        | Code::ManifestMismatch
+        | Code::LogMissing
+            if by_forge =>
+        {
+            BY_FORGE.map(str::to_owned).to_vec()
+        }
+        Code::CommitUnsigned | Code::CommitSignatureInvalid => {
+            [RESIGN.to_owned(), format!("for commits of others, {admins} can vouch: mledger import")].to_vec()
+        }
+        Code::ManifestMissing | Code::ManifestMismatch | Code::LogMissing => [RESIGN.to_owned()].to_vec(),
         Code::LogFork => [
             format!("tell {admins} before anything else: somebody was shown a different ledger"),
             "mledger verify     (shows what your clone holds)".to_owned(),

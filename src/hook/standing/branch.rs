@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::StandingError;
+use crate::git::manifest::Cache;
 use crate::git::{Repository, command};
 use crate::hook::post_commit;
 use crate::identity::key::KeyId;
@@ -80,9 +81,12 @@ pub(super) fn branch(
     let usual = || Some(format!("refs/remotes/{}/{}", remote?, name.as_str().strip_prefix("refs/heads/")?));
     let tracking = push.or_else(usual).and_then(|name| RefName::parse(&name).ok());
     let pushed = tracking.map(|name| repository.tip(&name)).transpose()?.flatten();
+    let mut cache = Cache::default();
     let unpushed = unpushed(base, remote)?.into_iter().enumerate();
     let unpushed = unpushed.map(|(at, (commit, subject))| {
-        let facts = (at < EXAMINED_MAX).then(|| post_commit::evidence(dir, repository, &commit)).transpose()?;
+        cache.renew();
+        let evidence = (at < EXAMINED_MAX).then(|| post_commit::evidence(dir, repository, &commit, &mut cache));
+        let facts = evidence.transpose()?;
         let facts = facts.map(|evidence| evidence.facts);
         let signature = facts.as_ref().map(|facts| facts.signature.clone());
         let mine = matches!(&signature, Some(Signature::Valid { key }) if Some(key) == own);

@@ -6,7 +6,7 @@ use super::StandingError;
 use crate::clock::Timestamp;
 use crate::git::Repository;
 use crate::hook::clone_setup::ACTOR_KEY;
-use crate::hook::own_key::own_key;
+use crate::hook::forecast::own_key;
 use crate::identity::key::{KeyId, PublicKey};
 use crate::name::ActorId;
 use crate::policy::Policy;

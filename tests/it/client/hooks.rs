@@ -1,11 +1,15 @@
 //! Hooks that were there before: they run first, see what they saw, decide as they did, and come back untouched.
 
+mod elsewhere;
+mod missing;
+mod tools;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use mledger::hook::install::install;
 
-use crate::world::{World, write, write_script};
+use crate::world::{Person, World, write, write_script};
 
 #[test]
 fn earlier_hooks_run_first_and_decide() {
@@ -84,23 +88,94 @@ fn a_gate_without_its_program_denies() {
 }
 
 #[test]
-fn a_folder_of_this_repository_is_used_and_one_of_others_is_not() {
+fn an_earlier_hook_gets_all_that_git_gives_it() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = remote_and_clone(&world, &alice);
+    let show =
+        "#!/bin/sh\n{ basename \"$0\"; pwd; echo \"$GIT_DIR|$GIT_INDEX_FILE|$GIT_EDITOR|$1|$2\"; } >> \"$SEEN\"\n";
+    write_script(&dir, ".git/hooks/prepare-commit-msg", show);
+    // Without a line that says what runs it, Git leaves a script to the shell; this one does not read its input.
+    write_script(&dir, ".git/hooks/pre-push", "echo \"$0\" > ../pushed\n");
+    let seen = |name: &str| alice.with("SEEN", world.path(name).to_str().unwrap());
+    seen("without").git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    seen("with").git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).ok();
+    let (without, with) = ["without", "with"].map(|name| fs::read_to_string(world.path(name)).unwrap()).into();
+    assert_eq!(with.replace(".before-mledger", ""), without);
+    for n in 0..2000 {
+        write(
+            &dir,
+            &format!(".git/refs/heads/many/branch-with-a-name-as-long-as-people-give-{n}"),
+            &head(&alice, &dir),
+        );
+    }
+    alice.git(&dir, &["push", "-q", "origin", "--all"]).ok();
+    assert!(world.path("pushed").exists());
+}
+
+#[test]
+fn hooks_that_run_each_other_are_stopped() {
     let world = World::new();
     let alice = world.person("alice");
     alice.git(world.root(), &["init", "-q", "model"]).ok();
     let dir = world.path("model");
-    alice.git(&dir, &["config", "core.hooksPath", ".githooks"]).ok();
+    write_script(&dir, ".git/hooks/commit-msg", "#!/bin/sh\n.git/hooks/commit-msg \"$@\"\n");
     alice.mledger(&dir, &["init"]).ok();
-    assert!(dir.join(".githooks/prepare-commit-msg").exists());
+    let said = alice.git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).fails();
+    assert!(said.contains("hooks run each other without end"), "{said}");
+}
+
+#[test]
+fn links_and_modes_come_back() {
+    let world = World::new();
+    let alice = world.person("alice");
+    alice.git(world.root(), &["init", "-q", "model"]).ok();
+    let dir = world.path("model");
+    write_script(&dir, "tools/hook.sh", "#!/bin/sh\necho linked >&2\n");
+    std::os::unix::fs::symlink("../../tools/hook.sh", dir.join(".git/hooks/pre-push")).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.join(".git/hooks/post-commit")).unwrap();
+    write_script(&dir, ".git/hooks/commit-msg", "#!/bin/sh\nexit 0\n");
+    fs::set_permissions(dir.join(".git/hooks/commit-msg"), fs::Permissions::from_mode(0o510)).unwrap();
+    alice.mledger(&dir, &["init"]).ok();
     alice.git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).ok();
-    assert!(alice.git(&dir, &["log", "-1", "--format=%B"]).ok().contains("Mledger-Manifest: "));
     alice.mledger(&dir, &["init", "--undo"]).ok();
-    alice.git(&dir, &["config", "--unset", "core.hooksPath"]).ok();
-    alice.git(&dir, &["config", "--global", "core.hooksPath", "~/hooks"]).ok();
-    let err = alice.mledger(&dir, &["init"]).fails();
-    assert!(err.contains("`core.hooksPath`"), "{err}");
-    assert!(!alice.home.join("hooks").exists());
-    assert_eq!(alice.git(&dir, &["config", "--local", "--get", "commit.gpgSign"]).code, Some(1), "nothing was changed");
+    assert_eq!(fs::read_link(dir.join(".git/hooks/pre-push")).unwrap().to_str(), Some("../../tools/hook.sh"));
+    assert_eq!(fs::read_link(dir.join(".git/hooks/post-commit")).unwrap().to_str(), Some("nowhere"));
+    let mode = fs::metadata(dir.join(".git/hooks/commit-msg")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o510);
+    assert!(!dir.join(".git/hooks/prepare-commit-msg").exists());
+}
+
+/// A bare repository and its clone.
+fn remote_and_clone(world: &World, person: &Person) -> std::path::PathBuf {
+    person.git(world.root(), &["init", "-q", "--bare", "server.git"]).ok();
+    person.git(world.root(), &["clone", "-q", "server.git", "clone"]).ok();
+    world.path("clone")
+}
+
+fn head(person: &Person, dir: &std::path::Path) -> String {
+    person.git(dir, &["rev-parse", "HEAD"]).ok()
+}
+
+/// Commits nothing and returns the message.
+#[track_caller]
+fn message(person: &Person, dir: &std::path::Path) -> String {
+    person.git(dir, &["commit", "-q", "--allow-empty", "-m", "Change"]).ok();
+    person.git(dir, &["log", "-1", "--format=%B"]).ok()
+}
+
+/// The lines that hooks wrote, one for each that ran.
+fn ran(world: &World) -> Vec<String> {
+    let path = world.path("ran");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let _ = fs::remove_file(path);
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A hook that writes `word` into the file `ran` and lets go on.
+fn note(world: &World, word: &str) -> String {
+    format!("#!/bin/sh\necho {word} >> '{}'\n", world.path("ran").display())
 }
 
 /// Every file of a folder that we could have touched: name, mode, bytes.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mledger::clock::Timestamp;
-use mledger::git::Repository;
+use mledger::git::{Kind, Repository};
 use mledger::hook::check::{self, Checked, Push};
+use mledger::hook::forge;
 use mledger::hook::gather::TIME_MAX;
 use mledger::index::Index;
 use mledger::ledger::Log;
@@ -205,7 +206,7 @@ fn text(outcome: &Outcome<'_>, checked: &Checked, repository: &Repository) -> St
     let who = outcome.pusher.map(|pusher| format!(" by {pusher}")).unwrap_or_default();
     let commits = counted(outcome.commits, "commit enters", "commits enter");
     let mut text = format!("{head}: {word} {}{who}, {commits}\n", outcome.refname);
-    let is_root = |oid: &Oid| repository.links(oid).is_ok_and(|(_, parents)| parents.is_empty());
-    text.push_str(&refusal::reasons(&checked.decision, Some(&checked.policy), &is_root));
+    let is_forges = |oid: &Oid| repository.read(oid, Kind::Commit).is_ok_and(|raw| forge::is_forges(&raw));
+    text.push_str(&refusal::reasons(&checked.decision, Some(&checked.policy), &is_forges));
     text
 }

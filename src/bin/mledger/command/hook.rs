@@ -4,16 +4,18 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
+use mledger::git::{Kind, Repository};
 use mledger::hook::check::Checked;
 use mledger::hook::forecast::{self, Forecast, Weather};
-use mledger::hook::post_commit::Feedback;
+use mledger::hook::install::Earlier;
+use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
 use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
-    commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
+    commit_msg, forge, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push,
+    pre_receive, prepare_commit_msg,
 };
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature, Update};
@@ -21,16 +23,25 @@ use mledger::policy::facts::{ManifestTrailer, Signature, Update};
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{first_line, quoted, tame};
+use crate::output::{counted, first_line, quoted, tame};
 use crate::refusal;
 
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
 
+/// What mends commits in which something is amiss.
+const MEND: &str = "mledger resign";
+
+/// The hooks that Git tells something on their standard input.
+const WITH_INPUT: [&str; 4] = ["pre-push", "post-rewrite", "pre-receive", "post-receive"];
+
 /// Run a Git hook; the scripts that `mledger init` installs call this
 #[derive(clap::Args, Debug)]
 #[command(hide = true, after_help = "Example:\n  mledger hook pre-push origin https://git.bank.example/models")]
 pub struct Args {
+    /// Where core.hooksPath is set: run the hook in its folder first
+    #[arg(long)]
+    pub hooks_path: bool,
     /// The hook
     pub name: String,
     /// What Git gives it
@@ -42,13 +53,22 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let dir = std::env::current_dir()?;
     let name = args.name.as_str();
-    let input = if ["pre-push", "pre-receive", "post-receive"].contains(&name) { read_input()? } else { Vec::new() };
-    let folder = install::folder(&repository(&dir)?)?;
-    match install::run_before(&folder, name, &args.arguments, &input)? {
-        None | Some(0) => ours(context, &dir, args, &input),
+    let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
+    match earlier(&dir, args)?.run(&args.arguments, &input)? {
+        0 => ours(context, &dir, args, &input),
         // It has said why itself.
-        Some(_) => Ok(End::Wrong),
+        _ => Ok(End::Wrong),
     }
+}
+
+fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
+    let repository = repository(dir)?;
+    if args.hooks_path {
+        return Ok(Earlier::elsewhere(dir, repository.git_dir(), &args.name)?);
+    }
+    let server = install::SERVER.contains(&args.name.as_str());
+    let folder = if server { install::folder(&repository)? } else { repository.git_dir().join("hooks") };
+    Ok(Earlier::beside(&folder, &args.name))
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {
@@ -65,10 +85,12 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
     match args.name.as_str() {
-        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
+        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)))),
         "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
-        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
+        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
+        "post-merge" => Ok(tell(context, post_merge::run(dir).map(one))),
+        "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
         "pre-push" => pre_push(context, dir, args, input),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
@@ -89,17 +111,32 @@ fn forgive<E: std::error::Error + 'static>(context: &Context, result: Result<(),
     End::Fine
 }
 
-fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<Feedback>, E>) -> End {
+/// An argument; empty where Git gave none.
+fn word(args: &Args, index: usize) -> String {
+    args.arguments.get(index).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn one(feedback: Option<Feedback>) -> Option<News> {
+    feedback.map(News::One)
+}
+
+/// Says what is amiss; of a single commit also that all is well.
+fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<News>, E>) -> End {
     match result {
-        Ok(Some(feedback)) if !(feedback.rebasing && feedback.is_good()) => context.output.say(line(&feedback)),
+        Ok(Some(News::One(feedback))) if !(feedback.rebasing && feedback.is_good()) => {
+            context.output.say(line(&feedback));
+        }
+        Ok(Some(News::Many { amiss, commits })) if amiss > 0 => context.output.say(format_args!(
+            "mledger: {amiss} of {} not signed, or bound to other contents; mend with `{MEND}`",
+            counted(commits, "commit is", "commits are")
+        )),
         Ok(_) => {}
-        Err(error) => context.output.fail(&Failure::from(error).of("the commit could not be checked")),
+        Err(error) => context.output.fail(&Failure::from(error).of("what was made could not be checked")),
     }
     End::Fine
 }
 
 fn line(feedback: &Feedback) -> String {
-    const AGAIN: &str = "git commit --amend --no-edit";
     let commit = feedback.commit.short();
     let wrong = match (&feedback.signature, feedback.manifest) {
         (Signature::Valid { key }, ManifestTrailer::Matches) => return format!("mledger: {commit} signed by {key}"),
@@ -108,7 +145,9 @@ fn line(feedback: &Feedback) -> String {
         (Signature::Valid { .. }, ManifestTrailer::Missing) => "is signed, and binds no content".to_owned(),
         (Signature::Valid { .. }, ManifestTrailer::Mismatch) => "is signed for another content".to_owned(),
     };
-    format!("mledger: {commit} {wrong}; mend it with `{AGAIN}`")
+    // While Git has more to do, nothing else may move the branch.
+    let when = if feedback.rebasing { ", once Git is through" } else { "" };
+    format!("mledger: {commit} {wrong}; mend it with `{MEND}`{when}")
 }
 
 fn pre_push(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End, Failure> {
@@ -192,11 +231,11 @@ fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failu
         answer => answer?,
     };
     let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
-    let is_root = |commit: &Oid| {
-        let links = Repository::open_from_env().and_then(|pushed| pushed.links(commit));
-        links.is_ok_and(|(_, parents)| parents.is_empty())
+    let is_forges = |commit: &Oid| {
+        let raw = Repository::open_from_env().and_then(|pushed| pushed.read(commit, Kind::Commit));
+        raw.is_ok_and(|raw| forge::is_forges(&raw))
     };
-    let mut text = refusal::text(&answer, &origin, &is_root);
+    let mut text = refusal::text(&answer, &origin, &is_forges);
     if !answer.accepted && is_behind_gitlab(dir) {
         text = refusal::for_gitlab(&text);
     }

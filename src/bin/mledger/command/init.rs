@@ -12,7 +12,7 @@ use super::End;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Set up this clone, or put a gate and a ledger into this bare repository
+/// Set up this clone, or put a gate into this bare repository
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -46,7 +46,9 @@ pub struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Doing it again changes nothing. Hooks that are there are kept and run first.
+Doing it again changes nothing, and mends what other programs replaced. Hooks that are there are
+kept, and run, too: in .git/hooks as NAME.before-mledger; with pre-commit, ours is its NAME.legacy.
+Where core.hooksPath is set, ours lie in .git/mledger/shims, and nothing is put into that folder.
 
 Sources of logins, one for the life of a ledger; a policy writes a login as SOURCE:NAME:
   none           no login counts: every push must be signed

@@ -5,7 +5,9 @@ mod server;
 mod text;
 
 use mledger::clock::Timestamp;
+use mledger::git::Kind;
 use mledger::hook::forecast::Forecast;
+use mledger::hook::forge;
 use mledger::hook::sent::Note;
 use mledger::hook::standing::{self, Branch, Ledger, Look, Standing};
 use mledger::ledger::place::Place;
@@ -44,8 +46,8 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let now = Timestamp::now();
     let look = if args.offline { Look::Offline } else { Look::Now };
     let standing = standing::stand(&context.dir, look, now)?;
-    let is_root = |oid: &_| repository.links(oid).is_ok_and(|(_, parents)| parents.is_empty());
-    let steps = next(&standing, &is_root);
+    let is_forges = |oid: &_| repository.read(oid, Kind::Commit).is_ok_and(|raw| forge::is_forges(&raw));
+    let steps = next(&standing, &is_forges);
     context.output.result(&value(&standing, &steps), || text::of(&standing, &steps, now))?;
     Ok(if is_well(&standing) { End::Fine } else { End::Wrong })
 }

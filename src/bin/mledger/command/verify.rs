@@ -29,7 +29,7 @@ const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 /// The clone's own memory of the newest checkpoint that it has verified.
 const VERIFIED: &str = "verified";
 
-/// Check everything the ledger claims, offline: signatures, history, every decision, every ref
+/// Check every signature, every decision and every ref, offline
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects\n  mledger verify --receipt 'size 3 root sha256:44cd89676579f2f7613f56e0969e6905011936d7dd6956c45999c425347647f4'"

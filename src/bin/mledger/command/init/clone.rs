@@ -6,7 +6,6 @@ use std::path::Path;
 
 use mledger::hook::clone_setup::{self, Found, LedgerState, Options, PassedOver, Report, Setting};
 use mledger::hook::install::Done;
-use mledger::identity::file::{FileError, parse_private};
 use mledger::ledger::follow::Followed;
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use super::Args;
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::keeping;
 use crate::output::{GOOD, ODD, TITLE, counted, first_line, styled, tame};
 
 /// Sets up the clone that holds the current folder.
@@ -44,9 +44,13 @@ pub fn undo(context: &Context) -> Result<End, Failure> {
         };
         let mut text = title.to_owned();
         for (name, done) in &undone.hooks {
-            if *done == Done::Foreign {
-                let _ = writeln!(text, "  {ODD}hook{ODD:#}   {name} was replaced by somebody else and stays");
-            }
+            let left = match done {
+                Done::Foreign => format!("{name} is another program's by now and stays; the one from before"),
+                Done::RestoredNewest => format!("{name} is the newest of several again; the older ones"),
+                _ => continue,
+            };
+            let _ = writeln!(text, "  {ODD}hook{ODD:#}    {left} stay beside it:");
+            let _ = writeln!(text, "          .git/hooks/{name}.before-mledger");
         }
         text + &settings_text(&undone.settings)
     })?;
@@ -58,8 +62,10 @@ fn value(report: &Report) -> Value {
         "actor": report.actor,
         "enrolment": report.enrolment,
         "hooks": hooks(&report.hooks),
+        "hooks-path": report.hooks_path,
         "key": {
             "configured": report.key.configured,
+            "custody": report.key.custody.word(),
             "fingerprint": report.key.public.id(),
             "found": found_word(report.key.found),
             "passed-over": passed_over(&report.key.passed_over),
@@ -110,6 +116,7 @@ fn done_word(done: Done) -> &'static str {
         Done::Unchanged => "unchanged",
         Done::Removed => "removed",
         Done::Restored => "restored",
+        Done::RestoredNewest => "restored-newest",
         Done::Foreign => "foreign",
     }
 }
@@ -137,13 +144,14 @@ fn text(report: &Report) -> String {
     for PassedOver { place, why } in &report.key.passed_over {
         let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
     }
-    if needs_passphrase(report) {
-        let _ =
-            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
-        let _ = writeln!(text, "          ssh-add '{}'", tame(&report.key.configured));
+    for line in keeping::advice(&report.key.custody, &report.key.public) {
+        let _ = writeln!(text, "          {line}");
     }
-    text += &hooks_text(&report.hooks);
+    text += &hooks_text(report);
     text += &settings_text(&report.settings);
+    if report.replaces_format {
+        text += "          in this clone alone; everywhere else Git signs as before\n";
+    }
     text += &ledger_text(&report.ledger);
     text + &match &report.ledger {
         LedgerState::Follows { enrolled: Some(actor), .. } => {
@@ -166,13 +174,8 @@ fn key_story(report: &Report) -> String {
     }
 }
 
-/// Whether Git will ask for the key's passphrase: its file is encrypted, and no agent lists it.
-fn needs_passphrase(report: &Report) -> bool {
-    let text = std::fs::read_to_string(&report.key.configured).unwrap_or_default();
-    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&report.key.public)
-}
-
-fn hooks_text(hooks: &[(&'static str, Done)]) -> String {
+fn hooks_text(report: &Report) -> String {
+    let hooks = &report.hooks;
     let names = |wanted: &[Done]| -> Vec<&str> {
         hooks.iter().filter(|(_, done)| wanted.contains(done)).map(|(name, _)| *name).collect()
     };
@@ -182,8 +185,10 @@ fn hooks_text(hooks: &[(&'static str, Done)]) -> String {
         let _ = writeln!(text, "  hooks   {}", new.join(", "));
     }
     let chained = names(&[Done::Chained]);
-    if !chained.is_empty() {
-        let _ = writeln!(text, "          kept, and run first: {}", chained.join(", "));
+    if let (Some(path), false) = (&report.hooks_path, new.is_empty()) {
+        let _ = writeln!(text, "          in .git/mledger/shims; those in {} run first", tame(path));
+    } else if !chained.is_empty() {
+        let _ = writeln!(text, "          kept, and run, too: {}", chained.join(", "));
     }
     text
 }

@@ -22,12 +22,12 @@ fn step(command: impl Into<String>, why: impl Into<String>) -> Vec<Step> {
 }
 
 /// The next steps; none where there is nothing to do. What stands in the way of the rest comes first and alone.
-pub fn next(standing: &Standing, is_root: &dyn Fn(&Oid) -> bool) -> Vec<Step> {
+pub fn next(standing: &Standing, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<Step> {
     let admins = refusal::admins(standing.policy.as_ref());
     of_ledger(standing, &admins)
         .or_else(|| of_setup(standing, &admins))
         .or_else(|| of_git(standing))
-        .or_else(|| of_branch(standing, standing.branch.as_ref()?, is_root))
+        .or_else(|| of_branch(standing, standing.branch.as_ref()?, is_forges))
         .unwrap_or_default()
 }
 
@@ -60,7 +60,7 @@ fn of_setup(standing: &Standing, admins: &str) -> Option<Vec<Step>> {
             Some(step(format!("ask {admins} for a valid key in the policy"), "yours does not count now"))
         }
         (Some(_), None) if standing.policy.is_some() => {
-            Some(step("mledger init", format!("prints the lines that enrol you; send them to {admins}")))
+            Some(step("mledger key", format!("prints the lines that enrol you; send them to {admins}")))
         }
         _ => None,
     }
@@ -79,7 +79,7 @@ fn of_git(standing: &Standing) -> Option<Vec<Step>> {
     }
 }
 
-fn of_branch(standing: &Standing, branch: &Branch, is_root: &dyn Fn(&Oid) -> bool) -> Option<Vec<Step>> {
+fn of_branch(standing: &Standing, branch: &Branch, is_forges: &dyn Fn(&Oid) -> bool) -> Option<Vec<Step>> {
     if let Some(steps) = mend(branch) {
         return Some(steps);
     }
@@ -98,7 +98,7 @@ fn of_branch(standing: &Standing, branch: &Branch, is_root: &dyn Fn(&Oid) -> boo
         && !checked.tolerated
     {
         let reason = checked.decision.reasons.iter().find(|reason| reason.code.denies())?;
-        let steps = refusal::next_step(reason, Some(&checked.policy), is_root);
+        let steps = refusal::next_step(reason, Some(&checked.policy), is_forges);
         return Some(steps.into_iter().map(parted).collect());
     }
     let remote = standing.ledger.remote()?;

@@ -204,7 +204,7 @@ fn pushes(text: &mut String, standing: &Standing, now: Timestamp) {
             let what = if update.taken {
                 styled(BAD, "the server took it, and its ledger does not show it")
             } else {
-                "no entry says anything to it yet".to_owned()
+                "no entry answers it; none will, if it failed".to_owned()
             };
             let _ = writeln!(block, "{name} at {}, {}: {what}", at(update.new), ago(note.time, now));
         }
