@@ -225,12 +225,24 @@ impl Index {
     /// Moves changes from the log of changes to the file, where there are many. This syncs both: it is for a moment when
     /// nobody waits, and right before a write, which then begins the log anew.
     pub fn tidy(&self) -> Result<(), IndexError> {
-        let log = self.0.path().map(|path| format!("{path}-wal"));
-        let bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-        if bytes > WAL_BYTES_MAX {
+        if self.log_bytes() > WAL_BYTES_MAX {
             self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Leaves no log of changes behind, where there is a long one and nobody else uses the index: the next process that
+    /// opens it need not read that. For an index that is asked now and then; beside a gate others always come.
+    pub fn compact(&self) -> Result<(), IndexError> {
+        if self.log_bytes() > WAL_BYTES_MAX {
+            self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn log_bytes(&self) -> u64 {
+        let log = self.0.path().map(|path| format!("{path}-wal"));
+        log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len())
     }
 
     fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<(), IndexError>) -> Result<(), IndexError> {

@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::check::{self, CheckError, Checked, Push};
+use super::clone_setup;
 use super::inbox;
-use super::own_key::own_key;
 use super::prepare_commit_msg::parent_process;
 use crate::clock::Timestamp;
 use crate::git::{Repository, command};
+use crate::identity::key::PublicKey;
 use crate::index::{Index, OpenMove};
 use crate::ledger::follow::{self, FollowError};
 use crate::ledger::read::Log;
@@ -64,13 +65,19 @@ pub struct Weather {
 pub enum ForecastError {
     /// Judging it.
     #[error(transparent)]
-    Check(#[from] CheckError),
+    Check(Box<CheckError>),
     /// The followed ledger.
     #[error(transparent)]
     Follow(#[from] FollowError),
     /// Nothing is followed.
     #[error("no ledger is followed here")]
     NoLedger,
+}
+
+impl From<CheckError> for ForecastError {
+    fn from(error: CheckError) -> Self {
+        Self::Check(Box::new(error))
+    }
 }
 
 /// Foretells a push within [`TIME_MAX`], by the ledger that was fetched last. `commands` are what Git will send, with the
@@ -84,7 +91,10 @@ pub fn foretell(repository: &Repository, commands: Vec<Command>, signs: bool) ->
     let (sender, receiver) = mpsc::channel();
     // One file may be larger than can be read in time, and nothing ends that but the end of the process. What the thread
     // writes is the index, which takes in some entries as a whole or not at all.
-    std::thread::spawn(move || sender.send(judge(&paths.0, &paths.1, commands, signs)));
+    std::thread::spawn(move || {
+        // Nobody listens any more after the time.
+        let _ = sender.send(judge(&paths.0, &paths.1, commands, signs));
+    });
     match receiver.recv_timeout(TIME_MAX) {
         Ok(Ok(weather)) => weather,
         Ok(Err(error)) => quiet(Forecast::Unknown(crate::ledger::check::chain(&error))),
@@ -103,7 +113,8 @@ fn judge(
     let ledger = follow::repository(git_dir)?.ok_or(ForecastError::NoLedger)?;
     let log = Log::open(&ledger, follow::vkey(git_dir)?.as_ref()).map_err(CheckError::from)?;
     let index = Index::open(&ledger.git_dir().join(INDEX_FILE), &log).map_err(CheckError::from)?;
-    let pusher = signs.then(|| own_key(&repository)).flatten();
+    index.compact().map_err(CheckError::from)?;
+    let pusher = if signs { own_key(&repository) } else { None };
     let pusher = pusher.map(|key| Pusher::Certificate { key: key.id().clone() });
     Ok(by_ledger(&log, &index, &repository, commands, pusher)?)
 }
@@ -138,6 +149,11 @@ pub fn by_ledger(
         None => Forecast::Against(Box::new(checked)),
     };
     Ok(Weather { forecast, elsewhere })
+}
+
+/// The public half of the key that Git signs with in a clone; none where nobody can see it.
+pub fn own_key(repository: &Repository) -> Option<PublicKey> {
+    clone_setup::configured_key(repository).ok()?.public().ok()
 }
 
 /// Whether the push that runs this hook will be signed, as far as its command line and the configuration tell. A server

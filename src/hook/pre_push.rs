@@ -40,7 +40,7 @@ pub enum Outlook {
 pub fn run(dir: &Path, remote: &str, url: &str, input: &[u8]) -> Result<Outlook, FollowError> {
     let repository = repository(dir)?;
     let name = followed_name(&repository)?;
-    let Some(address) = followed_url(&repository, &name, remote, url)? else { return Ok(Outlook::NotFollowed) };
+    let Some(address) = followed_url(&repository, &name, remote, url) else { return Ok(Outlook::NotFollowed) };
     let commands = parse_commands(input);
     let push = Noted { remote: Remote { given: remote, followed: &name }, commands: &commands };
     // What is only remembered or foretold must not stop a push, whatever goes wrong with it.
@@ -97,10 +97,10 @@ fn followed_name(repository: &Repository) -> Result<String, GitError> {
 }
 
 /// Where to fetch the ledger, if the push goes to the followed remote, by its name or by its address.
-fn followed_url(repository: &Repository, name: &str, remote: &str, url: &str) -> Result<Option<String>, GitError> {
-    let Ok(known) = follow::remote_url(repository, name) else { return Ok(None) };
+fn followed_url(repository: &Repository, name: &str, remote: &str, url: &str) -> Option<String> {
+    let known = follow::remote_url(repository, name).ok()?;
     let base = repository.work_dir().unwrap_or(repository.git_dir());
-    Ok((name == remote || known == follow::absolute_url(base, url)).then_some(known))
+    (name == remote || known == follow::absolute_url(base, url)).then_some(known)
 }
 
 #[cfg(test)]

@@ -187,6 +187,8 @@ fn making_it_goes_on_where_it_was_interrupted() {
     assert_eq!(sizes, [TILE_WIDTH, 2 * TILE_WIDTH]);
     index.sync(&log).unwrap();
     assert_eq!(stored(&index.0).unwrap(), stored(&whole.0).unwrap());
+    index.compact().unwrap();
+    assert!(index.log_bytes() <= WAL_BYTES_MAX);
     assert_eq!(index.tips().unwrap(), whole.tips().unwrap());
     // From the middle of a bundle it gets to the ends of bundles again.
     server.append((0..200).map(|_| observed()).collect());

@@ -38,6 +38,7 @@ mod restore;
 mod server;
 mod settle;
 mod statements;
+mod status;
 mod tags;
 mod terminal;
 mod verify;

@@ -11,12 +11,8 @@ const HEAD: &str = "mledger: the gate will refuse this push (Ctrl-C stops it):\n
 
 /// What was said before the server said anything.
 fn before(run: &Run) -> String {
-    let ours = |line: &&str| !line.starts_with("remote:") && !line.starts_with("To ") && !line.starts_with(" ");
-    let cut = run
-        .err
-        .find("remote:")
-        .unwrap_or_else(|| run.err.lines().filter(ours).map(|line| line.len() + 1).sum::<usize>().min(run.err.len()));
-    run.err[..cut].to_owned()
+    let begins = ["remote:", "To /"].into_iter().filter_map(|mark| run.err.find(mark)).min();
+    run.err[..begins.unwrap_or(run.err.len())].to_owned()
 }
 
 fn push(person: &Person, dir: &Path, words: &[&str]) -> Run {
@@ -172,6 +168,15 @@ fn whatever_goes_wrong_with_a_forecast_the_push_goes_on() {
     assert!(before(&run).starts_with("mledger: the gate's answer is not foretold: "), "{run:#?}");
     assert_eq!((run.code, before(&run).lines().count()), (Some(0), 1), "{run:#?}");
     std::fs::remove_dir(folder.join("log.git/check.sqlite")).unwrap();
+    // One that another process writes for too long.
+    push(&bank.alice, &dir, &["HEAD~1:refs/heads/dev/more"]).ok();
+    let busy = rusqlite::Connection::open(folder.join("log.git/check.sqlite")).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bank.alice.commit(&dir, "models/a", "3b");
+    let run = bank.alice.git(&dir, &["push", "origin", "HEAD:refs/heads/dev/a"]);
+    assert!(before(&run).contains("the gate's answer is not foretold: that takes more than 3 seconds"), "{run:#?}");
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    drop(busy);
     // Notes that cannot be written.
     std::fs::remove_file(folder.join("pushes")).unwrap();
     std::fs::create_dir(folder.join("pushes")).unwrap();

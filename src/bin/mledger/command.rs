@@ -20,6 +20,7 @@ mod prove;
 mod reconcile;
 mod resign;
 mod show;
+mod status;
 mod verify;
 mod verify_proof;
 
@@ -83,6 +84,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Args),
+    Status(status::Args),
     Verify(verify::Args),
     Log(log::Args),
     Show(show::Args),
@@ -106,6 +108,7 @@ pub enum Command {
 pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
     match command {
         Command::Init(args) => init::run(context, args),
+        Command::Status(args) => status::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Log(args) => log::run(context, args),
         Command::Show(args) => show::run(context, args),

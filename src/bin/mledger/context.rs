@@ -150,7 +150,9 @@ impl Source {
             Some(ledger) => ledger.git_dir().join(INDEX_FILE),
             None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
         };
-        Ok(Index::open(&file, log)?)
+        let index = Index::open(&file, log)?;
+        index.compact()?;
+        Ok(index)
     }
 
     /// The repository that holds the ledger.

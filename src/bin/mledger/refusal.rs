@@ -204,13 +204,14 @@ fn roles(reason: &Reason, policy: Option<&Policy>) -> Option<String> {
 }
 
 /// The people who can change the policy.
-fn admins(policy: Option<&Policy>) -> String {
+pub fn admins(policy: Option<&Policy>) -> String {
     let names: Vec<&str> =
         policy.map(|policy| policy.admin().actors.iter().map(ActorId::as_str).collect()).unwrap_or_default();
     if names.is_empty() { "an admin".to_owned() } else { names.join(", ") }
 }
 
-fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<String> {
+/// What to do about a reason: commands to type, and whom to ask.
+pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<String> {
     let admins = admins(policy);
     let by_forge = reason.commit.as_ref().is_some_and(is_forges);
     let lines: &[String] = &match reason.code {

@@ -6,7 +6,7 @@ use crate::output::styled;
 
 /// The verbs, in the order in which people meet them.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Work with a clone", &["init", "check", "doctor", "resign", "key"]),
+    ("Work with a clone", &["init", "status", "commit", "check", "resign", "key", "doctor"]),
     ("Read, verify and prove", &["verify", "log", "show", "prove", "verify-proof", "export"]),
     ("Administer", &["policy", "import", "reconcile"]),
     ("More", &["demo", "completions", "man"]),
