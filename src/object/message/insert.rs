@@ -40,6 +40,13 @@ pub fn is_only_ours(message: &str, comments: Option<&str>) -> bool {
     !comments.without_ours(body).iter().any(|line| comments.is_content(line))
 }
 
+/// The message as Git takes it: without comments, and without the diff below the scissors.
+pub fn without_comments(message: &str, comments: Option<&str>) -> String {
+    let comments = Comments::of(comments);
+    let (body, _) = comments.split_scissors(message);
+    body.split_inclusive('\n').filter(|line| !comments.is_comment(line)).collect()
+}
+
 /// Which lines are comments: those with this start, or none.
 #[derive(Clone, Copy)]
 struct Comments<'a>(Option<&'a str>);

@@ -1,5 +1,7 @@
 //! `mledger hook NAME`: what the shims in a repository's hooks folder call.
 
+mod intent;
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -63,8 +65,15 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
     match args.name.as_str() {
-        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
-        "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
+        "prepare-commit-msg" => {
+            let end = forgive(context, prepare_commit_msg::run(dir, &file(args)?));
+            intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
+            Ok(end)
+        }
+        "commit-msg" => match forgive(context, commit_msg::run(dir, &file(args)?)) {
+            End::Fine => Ok(intent::check(context, dir, &file(args)?)),
+            end => Ok(end),
+        },
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
         "pre-push" => pre_push(context, dir, args),
