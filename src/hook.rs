@@ -8,6 +8,7 @@ pub mod install;
 pub mod clone_setup;
 pub mod commit_msg;
 pub mod intent;
+pub mod key_watch;
 pub mod post_applypatch;
 pub mod post_commit;
 pub mod pre_push;

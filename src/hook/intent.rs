@@ -17,7 +17,7 @@ use std::path::Path;
 
 use super::prepare_commit_msg::{PrepareError, comments, read_message, repository};
 use crate::git::Repository;
-use crate::object::intent::{Flaw, Intent, KINDS, Name, flaws, is_only_intent, missing, place, place_template};
+use crate::object::intent::{Flaw, Intent, KINDS, Name, flaws, is_only_intent, place, place_template};
 use crate::object::message::without_comments;
 
 use commit_command::CommitCommand;
@@ -76,7 +76,7 @@ pub fn check(dir: &Path, file: &Path) -> Result<Verdict, PrepareError> {
     if !flaws.is_empty() {
         return Ok(Verdict::Flawed(flaws));
     }
-    let lacking = lacking(&visible, demands::read(dir, &repository)?);
+    let lacking = demands::lacking(dir, &repository, &visible)?;
     Ok(if lacking.is_empty() { Verdict::Fine } else { Verdict::Lacking(lacking) })
 }
 
@@ -92,24 +92,12 @@ fn with_template(dir: &Path, message: String) -> Result<String, PrepareError> {
     if is_interrupted(&repository) {
         return Ok(message);
     }
-    // Most repositories have no such rule; the rest is asked of Git only where there is one.
-    let demands = demands::read(dir, &repository)?;
-    if demands.is_empty() || !CommitCommand::find().is_some_and(|command| command.strips_comments(dir)) {
+    let Some(comment) = comments(dir, &message) else { return Ok(message) };
+    let lacking = demands::lacking(dir, &repository, &without_comments(&message, Some(&comment)))?;
+    if lacking.is_empty() || !CommitCommand::find().is_some_and(|command| command.strips_comments(dir)) {
         return Ok(message);
     }
-    let Some(comment) = comments(dir, &message) else { return Ok(message) };
-    let lacking = lacking(&without_comments(&message, Some(&comment)), demands);
     Ok(place_template(&message, &template(&lacking, &comment)))
-}
-
-/// The demands that a message does not meet, with what it lacks; nothing is asked for twice.
-fn lacking(visible: &str, demands: Vec<Demand>) -> Vec<Demand> {
-    let lack = |demand: Demand| {
-        let trailers = missing(visible, demand.trailers.iter().map(String::as_str));
-        let trailers: Vec<String> = trailers.into_iter().map(str::to_owned).collect();
-        Demand { trailers, ..demand }
-    };
-    demands.into_iter().map(lack).filter(|demand| !demand.trailers.is_empty()).collect()
 }
 
 fn template(lacking: &[Demand], comment: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `mledger hook NAME`: what the shims in a repository's hooks folder call.
 
 mod intent;
+mod key_watch;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -68,6 +69,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "prepare-commit-msg" => {
             let end = forgive(context, prepare_commit_msg::run(dir, &file(args)?));
             intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
+            key_watch::warn(context, dir);
             Ok(end)
         }
         "commit-msg" => match forgive(context, commit_msg::run(dir, &file(args)?)) {
