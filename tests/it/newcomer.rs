@@ -179,7 +179,7 @@ fn init_says_what_it_found_and_what_to_do_next() {
     assert!(first.starts_with("From now on") && first.contains("mledger init --remote NAME"), "{first}");
     assert!(init(&[]).ok().starts_with("This clone is set up already"));
     assert!(init(&["--remote", "nope"]).fails().contains("try: git remote -v"));
-    assert!(init(&["--key", "nope"]).fails().contains("try: ssh-keygen -t ed25519"));
+    assert!(init(&["--key", "nope"]).fails().contains("try: mledger init --key FILE"));
     let elsewhere = world.path("hooks").display().to_string();
     alice.git(&dir, &["config", "--global", "core.hooksPath", &elsewhere]).ok();
     let said = init(&[]).fails();
@@ -188,7 +188,7 @@ fn init_says_what_it_found_and_what_to_do_next() {
 
     let change = ["-q", "-p", "-N", "secret", "-P", "", "-f", alice.key_file().to_str().unwrap()].map(str::to_owned);
     alice.run(Command::new("ssh-keygen").args(change), None).ok();
-    assert!(init(&[]).ok().contains("ssh-add '"));
+    assert!(init(&[]).ok().contains("ssh-add ~/.ssh/id_ed25519"));
 
     let nobody = world.person_without_key("nobody");
     fs::write(nobody.home.join(".gitconfig"), "").unwrap();
