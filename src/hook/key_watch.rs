@@ -22,13 +22,12 @@ pub enum Alarm {
 
 /// Looks at the key that signs in the repository of the hook that runs in `dir`. None where all is well, or may be.
 pub fn run(dir: &Path) -> Result<Option<Alarm>, PrepareError> {
-    let repository = repository(dir)?;
-    let get = |key| repository.config(key);
-    let is = |key, value: &str| get(key).map(|set| set.as_deref() == Some(value));
-    if !is("commit.gpgSign", "true")? || !is("gpg.format", "ssh")? || get("gpg.ssh.program")?.is_some() {
+    let keys = ["commit.gpgSign", "gpg.format", "gpg.ssh.program", "user.signingKey"];
+    let [signs, format, program, key] = repository(dir)?.configs(keys)?;
+    if signs.as_deref() != Some("true") || format.as_deref() != Some("ssh") || program.is_some() {
         return Ok(None);
     }
-    let Some(path) = get("user.signingKey")?.and_then(|value| file_of(dir, &value)) else { return Ok(None) };
+    let Some(path) = key.and_then(|value| file_of(dir, &value)) else { return Ok(None) };
     // What Git cannot read it tells itself.
     let Ok(file) = KeyFile::read(&path) else { return Ok(None) };
     let Some(private) = &file.private else { return Ok(None) };
