@@ -7,6 +7,8 @@ pub mod install;
 
 pub mod clone_setup;
 pub mod commit_msg;
+pub mod intent;
+pub mod key_watch;
 pub mod person;
 pub mod post_applypatch;
 pub mod post_commit;

@@ -47,13 +47,14 @@ pub fn git_in_hook(dir: &Path) -> Command {
 
 /// Runs a command and returns what it printed, without the last line's end.
 pub fn output(command: &mut Command) -> Result<String, GitError> {
+    let printed = bytes(command)?;
+    Ok(String::from_utf8_lossy(&printed).trim_end_matches('\n').to_owned())
+}
+
+/// Runs a command and returns what it printed, byte for byte.
+pub fn bytes(command: &mut Command) -> Result<Vec<u8>, GitError> {
     let run = command.output().map_err(|error| failure(command, &error.to_string()))?;
-    if run.status.success() {
-        let text = String::from_utf8_lossy(&run.stdout);
-        Ok(text.trim_end_matches('\n').to_owned())
-    } else {
-        Err(failure(command, &complaint(&run)))
-    }
+    if run.status.success() { Ok(run.stdout) } else { Err(failure(command, &complaint(&run))) }
 }
 
 /// Sets a value in the repository's own configuration, in the place of however many were there.

@@ -15,7 +15,7 @@ mod insert;
 
 use std::fmt;
 
-pub use insert::{insert, insert_into_bytes, is_only_ours, written};
+pub use insert::{insert, insert_into_bytes, is_only_ours, without_comments, written};
 
 use crate::digest::Digest;
 use crate::name::Origin;
@@ -191,6 +191,11 @@ fn split_trailer(line: &str) -> Option<(&str, &str)> {
     let name = name.trim_end_matches([' ', '\t']);
     let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     fits.then_some((name, value))
+}
+
+/// Whether a line is one of our trailers, in whatever form.
+pub fn is_ours(line: &str) -> bool {
+    our_name(line).is_some()
 }
 
 /// Which of ours a line would be to Git, which ignores case.

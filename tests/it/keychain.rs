@@ -32,7 +32,9 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        let _ = Command::new("ssh-agent").arg("-k").env("SSH_AGENT_PID", &self.pid).output();
+        if !self.pid.is_empty() {
+            let _ = Command::new("ssh-agent").arg("-k").env("SSH_AGENT_PID", &self.pid).output();
+        }
     }
 }
 
@@ -187,6 +189,42 @@ fn a_passphrase_without_an_agent_is_told_before_it_hurts() {
     assert_eq!((&shown["custody"], &shown["signs"]), (&"agent".into(), &Value::Bool(true)), "{shown}");
     let said = agent.person.mledger(&dir, &["init"]).ok();
     assert!(!said.contains("passphrase"), "{said}");
+}
+
+#[test]
+fn a_commit_that_nobody_can_type_a_passphrase_for_says_so() {
+    let (world, alice, dir) = desk();
+    let change = ["-p", "-P", "", "-N", "correct horse", "-f"];
+    alice.run(Command::new("ssh-keygen").arg("-q").args(change).arg(alice.key_file()), None).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    // As an editor runs it: without a terminal.
+    let commit = |person: &Person| {
+        let mut perl = Command::new("perl");
+        perl.args(["-MPOSIX", "-e", "POSIX::setsid(); exec @ARGV", "git", "commit", "-q", "--allow-empty", "-m", "x"]);
+        person.run(perl.current_dir(&dir), None)
+    };
+    let said = commit(&alice).fails();
+    assert!(
+        said.contains("mledger: this commit cannot be signed") && said.contains("ssh-add ~/.ssh/id_ed25519"),
+        "{said}"
+    );
+    let agent = Agent::start(&alice, &world.path("agent"));
+    assert!(commit(&agent.person).fails().contains("this commit cannot be signed"));
+    write_script(world.root(), "ask", "#!/bin/sh\necho 'correct horse'\n");
+    let asked = alice.with("SSH_ASKPASS", world.path("ask").to_str().unwrap()).with("SSH_ASKPASS_REQUIRE", "force");
+    let run = commit(&asked);
+    assert!(run.code == Some(0) && !run.err.contains("cannot be signed"), "{run:#?}");
+    let adding =
+        Agent { person: asked.with("SSH_AUTH_SOCK", world.path("agent").to_str().unwrap()), pid: String::new() };
+    adding.add(&alice.key_file());
+    let run = commit(&agent.person);
+    assert!(run.code == Some(0) && !run.err.contains("cannot be signed"), "{run:#?}");
+
+    // What became wrong with the file is told, too; an agent that holds the key does not mind.
+    fs::set_permissions(alice.key_file(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(commit(&agent.person).code == Some(0));
+    let said = commit(&alice).fails();
+    assert!(said.contains("others can read the private key") && said.contains("chmod 600"), "{said}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod flood;
 mod formats;
 mod frontend;
 mod gate;
+mod intent;
 mod keychain;
 mod keys;
 mod lies;

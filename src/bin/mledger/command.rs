@@ -4,6 +4,7 @@
 //! A new verb is its `mod` line, a variant of [`Command`] and an arm of [`run`].
 
 mod check;
+mod commit;
 mod completions;
 mod demo;
 mod doctor;
@@ -90,6 +91,7 @@ pub enum Command {
     Show(show::Args),
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
+    Commit(commit::Args),
     Check(check::Args),
     Doctor(doctor::Args),
     Resign(resign::Args),
@@ -114,6 +116,7 @@ pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
         Command::Show(args) => show::run(context, args),
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
+        Command::Commit(args) => commit::run(context, args),
         Command::Check(args) => check::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Resign(args) => resign::run(context, args),

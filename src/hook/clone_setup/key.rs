@@ -22,7 +22,7 @@ use crate::name::ActorId;
 
 pub use agent::Agent;
 pub use configured::{Configured, Origin, Place};
-pub use custody::{Custody, custody};
+pub use custody::{Custody, custody, of_file as custody_of_file};
 pub use file::{KeyFile, quoted};
 pub use keygen::{NewKey, make};
 

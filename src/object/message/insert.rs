@@ -82,6 +82,13 @@ fn as_bytes(chars: &str) -> Vec<u8> {
     chars.chars().filter_map(|char| u8::try_from(u32::from(char)).ok()).collect()
 }
 
+/// The message as Git takes it: without comments, and without the diff below the scissors.
+pub fn without_comments(message: &str, comments: Option<&str>) -> String {
+    let comments = Comments::of(comments);
+    let (body, _) = comments.split_scissors(message);
+    body.split_inclusive('\n').filter(|line| !comments.is_comment(line)).collect()
+}
+
 /// Which lines are comments: those with this start, or none.
 #[derive(Clone, Copy)]
 struct Comments<'a>(Option<&'a str>);

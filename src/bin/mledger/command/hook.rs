@@ -1,5 +1,8 @@
 //! `mledger hook NAME`: what the shims in a repository's hooks folder call.
 
+mod intent;
+mod key_watch;
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -85,8 +88,16 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
     match args.name.as_str() {
-        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)))),
-        "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
+        "prepare-commit-msg" => {
+            let end = forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)));
+            intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
+            key_watch::warn(context, dir);
+            Ok(end)
+        }
+        "commit-msg" => match forgive(context, commit_msg::run(dir, &file(args)?)) {
+            End::Fine => Ok(intent::check(context, dir, &file(args)?)),
+            end => Ok(end),
+        },
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
         "post-merge" => Ok(tell(context, post_merge::run(dir).map(one))),

@@ -99,10 +99,9 @@ fn of_key(error: &KeyError) -> Option<String> {
             Some(format!("mledger init --key {}", quoted(Path::new(&key))))
         }
         KeyError::Unusable { .. } | KeyError::Keygen(_) => Some("mledger key new".to_owned()),
-        KeyError::File { path, .. } => Some(format!(
-            "put `{}` back, or choose another key: mledger init --key FILE\nmledger key new     (makes one)",
-            path.display()
-        )),
+        KeyError::File { .. } => {
+            Some("mledger init --key FILE     (the file of your key)\nmledger key new     (makes one)".to_owned())
+        }
         KeyError::Locked(path) => again(format!("ssh-keygen -y -f {0} > {0}.pub", quoted(path))),
         KeyError::Exposed(path) => again(format!("chmod 600 {}", quoted(path))),
         KeyError::Halves { public, private } => {

@@ -65,7 +65,7 @@ pub fn custody(configured: &Configured, agent: &Agent) -> Result<Custody, KeyErr
 }
 
 /// How the key of a file is kept. An agent that holds it goes first, as in ssh-keygen, whatever is wrong with the file.
-pub(super) fn of_file(file: &KeyFile, agent: &Agent) -> Result<Custody, KeyError> {
+pub fn of_file(file: &KeyFile, agent: &Agent) -> Result<Custody, KeyError> {
     if agent.holds(file.public.id()) {
         return Ok(Custody::Agent);
     }
