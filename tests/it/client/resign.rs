@@ -394,6 +394,40 @@ fn a_refused_push_goes_through_after_the_command_that_the_refusal_names() {
 }
 
 #[test]
+fn what_a_forge_made_is_told_apart() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.bob);
+    let (tree, head) = (bank.on_server(&["rev-parse", "main^{tree}"]), bank.tip("refs/heads/main"));
+    let (bob, forge) = ("bob <bob@bank.example> 1795436102 +0000", "GitHub <noreply@github.com> 1795436102 +0000");
+    let text = format!("tree {tree}\nparent {head}\nauthor {bob}\ncommitter {forge}\n\nMerge pull request #1 from x\n");
+    let made = bank.bob.write_object(&dir, "commit", text.as_bytes());
+    bank.bob.git(&dir, &["reset", "-q", "--hard", &made]).ok();
+    let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
+    let said = bank.refused("commit-unsigned", "no one can sign for its button", push);
+    assert!(said.contains("mledger resign --others"), "{said}");
+    let check = bank.bob.mledger(&dir, &["check", "--ref", "main"]);
+    assert!(check.out.contains("no one can sign for its button"), "{check:#?}");
+    bank.bob.mledger(&dir, &["resign", "--others"]).ok();
+    bank.bob.push(&dir, &["main"]).ok();
+    bank.holds();
+}
+
+#[test]
+fn a_stale_manifest_is_refused_and_mended() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.bob);
+    bank.bob.commit(&dir, "models/a", "1");
+    bank.bob.commit(&dir, "models/b", "1");
+    // A rebase by a program that runs no hooks carries what was bound to other parents.
+    let words = ["-c", "core.hooksPath=/dev/null", "rebase", "-q", "--onto", "HEAD~2", "HEAD~1"];
+    bank.bob.git(&dir, &words).ok();
+    let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
+    bank.refused("manifest-mismatch", "mledger resign     (signs your commits anew), then push again", push);
+    bank.bob.mledger(&dir, &["resign"]).ok();
+    bank.bob.push(&dir, &["main"]).ok();
+}
+
+#[test]
 fn commits_that_name_no_checkpoint_of_the_followed_ledger_are_renewed() {
     let bank = Bank::open();
     let dir = bank.bare_clone_of(&bank.alice, "alice");
