@@ -94,6 +94,35 @@ fn merges_roots_and_branches_on_the_way() {
 }
 
 #[test]
+fn octopus_merges_and_merged_tags_on_the_way() {
+    let desk = desk();
+    desk.commit("base", "1");
+    for name in ["x", "y", "z"] {
+        desk.git(&format!("checkout -q -b {name} main"));
+        desk.commit(name, "1");
+    }
+    desk.git("tag -s -m signed tagged");
+    desk.git("checkout -q x");
+    desk.git("merge -q -m octopus y z");
+    desk.check();
+    desk.git("checkout -q main");
+    desk.commit("later", "1");
+    desk.git("checkout -q x");
+    desk.git("rebase -q -r main");
+    desk.check();
+    assert_eq!(desk.git("log -1 --format=%P").split(' ').count(), 3);
+    desk.git("checkout -q main");
+    desk.git("merge -q --no-edit tagged");
+    desk.git("commit -q --amend --no-edit");
+    assert!(desk.git("cat-file commit HEAD").contains("mergetag object"));
+    desk.check();
+    // What Git cannot write again is said to be lost.
+    let said = desk.alice.mledger(&desk.dir, &["resign", "--all"]).ok();
+    assert!(said.contains("the header `mergetag` could not be kept"), "{said}");
+    desk.check();
+}
+
+#[test]
 fn old_rebases_and_patches_that_conflict() {
     let desk = desk();
     desk.commit("file", "base\n");
@@ -180,6 +209,12 @@ fn a_rebase_is_told_of_once() {
         desk.commit(name, "1");
     }
     for backend in ["--merge", "--apply"] {
+        // On other commits than before, so that none comes out as it was.
+        let onto = desk.git(&format!("commit-tree -m {backend} main^{{tree}} -p main"));
+        desk.git(&format!("update-ref refs/heads/main {onto}"));
+        desk.alice.git(&desk.dir, &["checkout", "-q", "main"]).ok();
+        desk.git("commit -q --amend --no-edit --allow-empty");
+        desk.git("checkout -q side");
         let run = desk.try_git(&format!("rebase --force-rebase {backend} main"));
         assert!(!run.err.contains("mledger"), "{backend}: nothing is amiss: {run:#?}");
         desk.check();
