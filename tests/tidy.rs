@@ -129,5 +129,5 @@ fn hooks_stay_shims() {
         assert!(lines <= 2 && text.contains("mledger hook "), "{} is no shim any more", path.display());
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 9);
 }

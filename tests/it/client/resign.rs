@@ -376,7 +376,7 @@ fn a_refused_push_goes_through_after_the_command_that_the_refusal_names() {
     bank.bob.git(&dir, &["commit", "-q", "--amend", "--no-edit", "--no-gpg-sign"]).ok();
     bank.bob.commit(&dir, "models/b", "1");
     let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
-    let said = bank.refused("commit-unsigned", "mledger resign     (signs your commits anew), then push again", push);
+    let said = bank.refused("commit-unsigned", "try     mledger resign", push);
     assert!(!said.contains("git rebase"), "{said}");
     let plan = json(bank.bob.mledger(&dir, &["resign", "--dry-run", "--json"]));
     assert_eq!(plan["commits"].as_array().unwrap().len(), 2, "{plan:#}");
@@ -422,7 +422,7 @@ fn a_stale_manifest_is_refused_and_mended() {
     let words = ["-c", "core.hooksPath=/dev/null", "rebase", "-q", "--onto", "HEAD~2", "HEAD~1"];
     bank.bob.git(&dir, &words).ok();
     let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
-    bank.refused("manifest-mismatch", "mledger resign     (signs your commits anew), then push again", push);
+    bank.refused("manifest-mismatch", "try     mledger resign", push);
     bank.bob.mledger(&dir, &["resign"]).ok();
     bank.bob.push(&dir, &["main"]).ok();
 }
