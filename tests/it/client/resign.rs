@@ -188,7 +188,7 @@ fn other_refs_are_named_with_what_moves_them_or_moved() {
     }
     desk.git("reset -q --soft ORIG_HEAD");
     let said = resign(&desk, &["--update-refs"]).ok();
-    assert!(said.contains("'one;two' moved along") && said.contains("light moved along"), "{said}");
+    assert!(said.contains("'one;two' moved along") && said.contains("the tag light moved along"), "{said}");
     for name in ["one;two", "light"] {
         assert_eq!(desk.git(&format!("rev-parse {name}")), desk.git("rev-parse HEAD~1"));
     }
