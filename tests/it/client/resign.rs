@@ -232,6 +232,26 @@ fn commits_of_others_are_theirs_to_sign() {
 }
 
 #[test]
+fn a_commit_that_somebody_else_made_in_my_name_is_pointed_at() {
+    let desk = desk();
+    desk.commit("a", "1");
+    let mallory = desk.world.person("mallory");
+    mallory.git(desk.world.root(), &["clone", "-q", "model", "theirs"]).ok();
+    let theirs = desk.world.path("theirs");
+    let forged = ["-c", "user.name=alice", "-c", "user.email=alice@bank.example", "commit", "-q", "-m", "forged"];
+    write(&theirs, "models/backdoor", "x");
+    mallory.git(&theirs, &["add", "-A"]).ok();
+    mallory.git(&theirs, &forged).ok();
+    desk.git("pull -q ../theirs main");
+    bare_commit(&desk, "own");
+    let plan = json(resign(&desk, &["--dry-run", "--json"]));
+    let elsewhere: Vec<_> = plan["commits"].as_array().unwrap().iter().map(|row| &row["from_elsewhere"]).collect();
+    assert_eq!(elsewhere, [true, false], "{plan:#}");
+    let said = resign(&desk, &[]).ok();
+    assert!(said.contains("is not signed (made elsewhere)") && said.contains("git show ID"), "{said}");
+}
+
+#[test]
 fn what_is_pushed_is_left_unless_it_is_named() {
     let desk = desk();
     bare_commit(&desk, "a");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mledger::git::{Kind, Repository};
-use mledger::hook::resign::{Plan, Ref, Why};
+use mledger::hook::resign::{Left, Plan, Ref, Step, Why};
 use mledger::name::Oid;
 use serde::Serialize;
 
@@ -33,6 +33,7 @@ struct Outcome<'a> {
 
 #[derive(Serialize)]
 struct Row {
+    from_elsewhere: bool,
     new: Option<Oid>,
     old: Oid,
     why: String,
@@ -63,10 +64,15 @@ pub fn print(
 ) -> Result<(), Failure> {
     let new: HashMap<Oid, Oid> = done.map(|(made, _)| made.commits.iter().copied().collect()).unwrap_or_default();
     let refs = done.map(|(_, refs)| refs).unwrap_or_default();
-    let row = |old: Oid, why: &Why| Row { new: new.get(&old).copied(), old, why: reason(why) };
+    let row = |step: &Step| Row {
+        from_elsewhere: step.from_elsewhere,
+        new: new.get(&step.commit).copied(),
+        old: step.commit,
+        why: reason(&step.why),
+    };
     let outcome = Outcome {
         branch: plan.branch.as_deref(),
-        commits: plan.steps.iter().map(|step| row(step.commit, &step.why)).collect(),
+        commits: plan.steps.iter().map(row).collect(),
         head: plan.head.map(|head| new.get(&head).copied().unwrap_or(head)),
         left: plan.left.iter().map(left_row).collect(),
         lost_headers: done.map(|(made, _)| made.lost_headers.as_slice()).unwrap_or_default(),
@@ -77,7 +83,7 @@ pub fn print(
     Ok(context.output.result(&outcome, || text(&outcome, repository, refs, hint))?)
 }
 
-fn left_row(left: &mledger::hook::resign::Left) -> LeftRow<'_> {
+fn left_row(left: &Left) -> LeftRow<'_> {
     LeftRow { commit: left.commit, committer: &left.who, why: reason(&left.why) }
 }
 
@@ -97,10 +103,16 @@ fn text(outcome: &Outcome<'_>, repository: &Repository, refs: &[Ref], hint: Opti
     let row = |row: &Row| {
         let new = row.new.map(|new| format!(" → {}", new.short())).unwrap_or_default();
         let title = styled(FAINT, title(repository, &row.old));
-        format!("  {}{new} {}  {title}", row.old.short(), tame(&row.why))
+        let mark = if row.from_elsewhere { styled(ODD, " (made elsewhere)") } else { String::new() };
+        format!("  {}{new} {}{mark}  {title}", row.old.short(), tame(&row.why))
     };
     let mut lines = vec![headline(outcome)];
     lines.extend(listed(&outcome.commits, row));
+    if outcome.commits.iter().any(|row| row.from_elsewhere) {
+        lines.push(
+            "your signature makes those made elsewhere yours: look at them before you push, git show ID".to_owned(),
+        );
+    }
     lines.extend(of_others(outcome));
     lines.extend(refs.iter().map(of_ref));
     lines.extend(outcome.lost_headers.iter().map(|name| format!("the header `{}` could not be kept", tame(name))));
