@@ -105,6 +105,11 @@ fn ours_go_where_git_looks_for_trailers() {
         (format!("T\n{scissors}"), Some("#"), format!("T\n\n{ours}{scissors}")),
         ("\n# Please enter\n".to_owned(), Some("#"), format!("\n\n{ours}\n# Please enter\n")),
         (String::new(), None, format!("\n\n{ours}")),
+        (
+            "# ------------------------ >8 ------------------------\nT\n".to_owned(),
+            None,
+            format!("# ------------------------ >8 ------------------------\nT\n\n{ours}"),
+        ),
     ] {
         let inserted = insert(&message, &manifest(), Some(&log()), comments);
         assert_eq!(inserted, expected, "{message:?}");
@@ -123,6 +128,7 @@ fn a_message_of_ours_alone_is_empty() {
         ("T\n", None, false),
         (&format!("T\n{ours}"), Some("#"), false),
         ("# ------------------------ >8 ------------------------\ndiff\n", Some("#"), true),
+        ("# ------------------------ >8 ------------------------\ntext\n", None, false),
         ("Ticket: 1\n", Some(""), false),
     ] {
         assert_eq!(is_only_ours(message.as_bytes(), comments), expected, "{message:?}");

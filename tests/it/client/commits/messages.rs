@@ -120,10 +120,14 @@ fn big_and_foreign_messages_pass_through() {
         assert_eq!(desk.parsed().matches("Ticket").count(), 1);
     }
     desk.git("config --unset i18n.commitEncoding");
-    desk.commit_bytes(b"\xff no text\n", "strip");
-    // Git itself makes UTF-8 of it.
+    // Git makes UTF-8 of it after it has signed it, which is told and mended.
+    std::fs::write(desk.world.path("message"), b"\xff no text\n").unwrap();
+    let run = desk.try_git("commit -q --allow-empty -F ../message");
+    assert!(run.err.contains("does not count") && run.err.contains("mend it with `mledger resign`"), "{run:#?}");
     assert_eq!(desk.theirs(), "\u{ff} no text\n\n".as_bytes());
+    desk.alice.mledger(&desk.dir, &["resign", "HEAD~1"]).ok();
     desk.check_commit(&desk.dir, "HEAD");
+    assert_eq!(desk.theirs(), "\u{ff} no text\n\n".as_bytes());
 }
 
 #[test]
