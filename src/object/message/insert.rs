@@ -160,7 +160,9 @@ impl<'a> Comments<'a> {
     fn end_in_trailers(self, head: &[&str]) -> bool {
         let comment = self.passed_over();
         // Without an editor a comment that comes first stays, and is the title.
-        let title = if self.0.is_none() { head.iter().take_while(|line| !is_blank(line)).count() } else { 0 };
+        let blanks = head.iter().take_while(|line| is_blank(line)).count();
+        let title = blanks + head.iter().skip(blanks).take_while(|line| !is_blank(line)).count();
+        let title = if self.0.is_none() { title } else { 0 };
         let is_seen = |(at, line): &(usize, &&str)| *at < title || !line.starts_with(comment);
         let lines: Vec<&str> = head.iter().enumerate().filter(is_seen).map(|(_, line)| *line).collect();
         last_paragraph(&lines).is_some_and(is_block_to_git)

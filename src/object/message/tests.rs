@@ -207,7 +207,9 @@ fn real_git_sees_ours_once_and_all_it_saw_before() {
     for _ in 0..60 {
         let message = any_message().new_tree(&mut runner).unwrap().current();
         for comments in [Some("#"), None] {
-            if is_only_ours(message.as_bytes(), comments) {
+            // Of a message that begins with scissors Git sees nothing.
+            let is_cut = message.trim_start().starts_with("# ----");
+            if is_only_ours(message.as_bytes(), comments) || comments.is_none() && is_cut {
                 continue;
             }
             let git_sees = |message: &str| {
