@@ -103,7 +103,7 @@ pub(super) fn evidence(
 }
 
 /// Whether a rebase is under way, at whose end `post-rewrite` runs. `git am` keeps its state in one of the same folders.
-fn is_rebasing(repository: &Repository) -> bool {
+pub(super) fn is_rebasing(repository: &Repository) -> bool {
     ["rebase-merge", "rebase-apply/rebasing"].iter().any(|name| repository.own_dir().join(name).exists())
 }
 

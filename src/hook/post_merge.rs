@@ -7,8 +7,11 @@ use super::post_commit::{Feedback, head};
 use super::prepare_commit_msg::{PrepareError, repository};
 
 /// Looks at the merge that HEAD names, in the repository of the hook that runs in `dir`. None where nothing was merged
-/// but HEAD moved on to what others made, or the commit is still to come.
-pub fn run(dir: &Path) -> Result<Option<Feedback>, PrepareError> {
+/// but HEAD moved on to what others made, or the commit is still to come, as after `--squash`.
+pub fn run(dir: &Path, is_squash: bool) -> Result<Option<Feedback>, PrepareError> {
+    if is_squash {
+        return Ok(None);
+    }
     let repository = repository(dir)?;
     let (Some(now), Some(before)) = (repository.resolve("HEAD"), repository.resolve("ORIG_HEAD")) else {
         return Ok(None);

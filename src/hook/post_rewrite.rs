@@ -17,7 +17,7 @@ pub fn run(dir: &Path, command: &str, input: &[u8]) -> Result<Option<News>, Prep
     let repository = repository(dir)?;
     let mut made = match onto(&repository) {
         Some(onto) => since(dir, &onto)?,
-        None => rewritten(input),
+        None => newest(&repository, count(input))?,
     };
     // A branch that was merged in may hold commits of others, which the rebase left as they were.
     let person = Person::here(dir);
@@ -25,8 +25,7 @@ pub fn run(dir: &Path, command: &str, input: &[u8]) -> Result<Option<News>, Prep
     look_at(dir, &repository, &made).map(Some)
 }
 
-/// What the rebase went on top of. Its list is not enough: it leaves out commits that were split off at a stop, and
-/// with `--apply` it was written before `post-applypatch` amended them.
+/// What the rebase went on top of. Git's list is not enough: it leaves out commits that were split off at a stop.
 fn onto(repository: &Repository) -> Option<Oid> {
     let read = |name: &&str| std::fs::read_to_string(repository.own_dir().join(name).join("onto")).ok();
     let text = ["rebase-merge", "rebase-apply"].iter().find_map(read)?;
@@ -38,11 +37,19 @@ fn since(dir: &Path, onto: &Oid) -> Result<Vec<Oid>, PrepareError> {
     Ok(listed.lines().map(Oid::parse).collect::<Result<_, _>>()?)
 }
 
-fn rewritten(input: &[u8]) -> Vec<Oid> {
-    let text = String::from_utf8_lossy(input);
-    let new = |line: &str| Oid::parse(line.split(' ').nth(1)?).ok();
-    let mut made: Vec<Oid> = text.lines().filter_map(new).collect();
-    // A squash names its one commit once for each that went into it.
-    made.dedup();
-    made
+/// How many commits were rewritten. Which they are now the list does not tell: with `--apply`, the one way that notes
+/// no `onto` unless it stops, it was written before `post-applypatch` amended them.
+fn count(input: &[u8]) -> usize {
+    input.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+}
+
+/// The newest commits, one on another, as `--apply` makes them.
+fn newest(repository: &Repository, count: usize) -> Result<Vec<Oid>, PrepareError> {
+    let mut made = Vec::new();
+    let mut at = repository.resolve("HEAD");
+    while let Some(commit) = at.filter(|_| made.len() < count) {
+        made.push(commit);
+        at = repository.links(&commit)?.1.first().copied();
+    }
+    Ok(made)
 }

@@ -116,7 +116,9 @@ fn digests(dir: &Path, repository: &Repository) -> Result<ManifestDigests, Prepa
     let parents: Vec<Oid> = head.iter().copied().chain(merged.iter().copied()).collect();
     let first = digest(&parents)?;
     let spare = match head {
-        Some(head) if may_amend(repository) => Some(digest(&repository.links(&head)?.1)?),
+        Some(head) if may_amend(repository) || is_new_root(repository, &head) => {
+            Some(digest(&repository.links(&head)?.1)?)
+        }
         _ => None,
     };
     Ok(ManifestDigests::new(first, spare))
@@ -156,6 +158,12 @@ pub(super) fn with_missing_fetched<T>(
 fn may_amend(repository: &Repository) -> bool {
     let within = ["MERGE_HEAD", "CHERRY_PICK_HEAD"].iter().any(|name| repository.own_dir().join(name).exists());
     !within && !parent_process().is_some_and(|words| is_plain_commit(&words))
+}
+
+/// Whether HEAD is the empty commit that stands for none while `git rebase --root` makes a root commit.
+fn is_new_root(repository: &Repository, head: &Oid) -> bool {
+    let file = repository.own_dir().join("rebase-merge/squash-onto");
+    fs::read_to_string(file).is_ok_and(|text| Oid::parse(text.trim()) == Ok(*head))
 }
 
 /// The words of the command that runs this hook, where the system tells.

@@ -11,6 +11,7 @@
 
 mod land;
 mod plan;
+mod reflog;
 mod remake;
 
 use std::path::PathBuf;

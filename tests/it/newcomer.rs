@@ -36,8 +36,12 @@ fn commits_from_before_init_are_mended_by_the_line_in_the_refusal() {
     bank.alice.git(&dir, &["merge", "-q", "--no-edit", "side"]).ok();
 
     let said = bank.alice.push(&dir, &["HEAD:refs/heads/dev/a"]).fails();
-    type_in(&bank.alice, &dir, &tried(&said, "nobody can tell who is pushing")).ok();
-    type_in(&bank.alice, &dir, &tried(&said, "a commit is not signed")).ok();
+    let line = tried(&said, "a commit is not signed");
+    assert_eq!(line, "mledger resign");
+    let said = type_in(&bank.alice, &dir, &line).fails();
+    assert!(said.contains("try: mledger init\n       mledger resign"), "{said}");
+    type_in(&bank.alice, &dir, "mledger init").ok();
+    type_in(&bank.alice, &dir, &line).ok();
     bank.alice.push(&dir, &["HEAD:refs/heads/dev/a"]).ok();
     assert_eq!(bank.alice.git(&dir, &["rev-list", "--count", "--merges", "HEAD"]).ok(), "1");
 

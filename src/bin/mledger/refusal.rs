@@ -24,7 +24,8 @@ const FOREWARNED_MAX: usize = 3;
 const LAST_BYTES_MAX: usize = 80;
 
 /// What mends one's own commits.
-const RESIGN: &str = "mledger resign     (signs your commits anew), then push again";
+const RESIGN: [&str; 2] =
+    ["mledger resign", "then push again; in a clone that is not set up, mledger init comes first"];
 
 /// What to do where a forge's button or bot made the commit: its hook-less commits carry no trailer, and no key of an
 /// actor.
@@ -214,7 +215,7 @@ pub fn admins(policy: Option<&Policy>) -> String {
 pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<String> {
     let admins = admins(policy);
     let by_forge = reason.commit.as_ref().is_some_and(is_forges);
-    let lines: &[String] = &match reason.code {
+    let lines: Vec<String> = match reason.code {
         Code::PusherUnknown => {
             ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
         }
@@ -248,9 +249,10 @@ pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&O
             BY_FORGE.map(str::to_owned).to_vec()
         }
         Code::CommitUnsigned | Code::CommitSignatureInvalid => {
-            [RESIGN.to_owned(), format!("for commits of others, {admins} can vouch: mledger import")].to_vec()
+            let others = format!("for commits of others, {admins} can vouch: mledger import");
+            RESIGN.map(str::to_owned).into_iter().chain([others]).collect()
         }
-        Code::ManifestMissing | Code::ManifestMismatch | Code::LogMissing => [RESIGN.to_owned()].to_vec(),
+        Code::ManifestMissing | Code::ManifestMismatch | Code::LogMissing => RESIGN.map(str::to_owned).to_vec(),
         Code::LogFork => [
             format!("tell {admins} before anything else: somebody was shown a different ledger"),
             "mledger verify     (shows what your clone holds)".to_owned(),
@@ -280,7 +282,7 @@ pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&O
         Code::RefForbidden => ["git push origin HEAD:refs/heads/BRANCH".to_owned()].to_vec(),
         _ => Vec::new(),
     };
-    lines.to_vec()
+    lines
 }
 
 /// A refused move: to whom else one can turn, and where one may push instead.

@@ -40,7 +40,9 @@ pub fn land(dir: &Path, plan: &Plan, made: &Made, update_refs: bool) -> Result<V
     let anew: HashMap<Oid, Oid> = made.commits.iter().copied().collect();
     let (Some(old), Some(new)) = (plan.head, plan.head.and_then(|head| anew.get(&head))) else { return Ok(Vec::new()) };
     let mut refs = others(dir, plan, &anew)?;
-    let mut input = format!("start\nupdate HEAD {new} {old}\nupdate ORIG_HEAD {old}\n");
+    // By its name: another branch may be checked out meanwhile, and stand at the same commit.
+    let head = plan.branch.as_deref().unwrap_or("HEAD");
+    let mut input = format!("start\nupdate {head} {new} {old}\nupdate ORIG_HEAD {old}\n");
     for entry in refs.iter_mut().filter(|entry| update_refs && entry.is_free()) {
         let _ = writeln!(input, "update {} {} {}", entry.name, entry.new, entry.old);
         entry.moved = true;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::ResignError;
+use super::{ResignError, reflog};
 use crate::git::manifest::Cache;
 use crate::git::{Kind, Repository, command};
 use crate::hook::person::{Person, header};
@@ -71,6 +71,8 @@ pub enum Why {
 pub struct Step {
     /// The commit.
     pub commit: Oid,
+    /// Whether it was made somewhere else, by what Git noted of HEAD here.
+    pub from_elsewhere: bool,
     /// Its parents as they are.
     pub parents: Vec<Oid>,
     /// Its tree.
@@ -167,7 +169,7 @@ fn judge(
     plan: &mut Plan,
 ) -> Result<(), ResignError> {
     let origin = newest_log(repository)?.map(|log| log.origin);
-    let person = Person::here(dir);
+    let (person, made_here) = (Person::here(dir), reflog::made_here(repository));
     let mut anew: HashSet<Oid> = HashSet::new();
     let mut upon: Vec<(Oid, String)> = Vec::new();
     let mut cache = Cache::default();
@@ -186,7 +188,8 @@ fn judge(
         match why {
             Some(why) if may => {
                 anew.insert(*commit);
-                plan.steps.push(Step { commit: *commit, parents, tree, why });
+                let from_elsewhere = made_here.as_ref().is_some_and(|made| !made.contains(commit));
+                plan.steps.push(Step { commit: *commit, from_elsewhere, parents, tree, why });
             }
             Some(Why::Parent) => upon.push((*commit, committer(&raw))),
             Some(why) => plan.left.push(Left { commit: *commit, who: committer(&raw), why }),

@@ -45,8 +45,10 @@ pub fn is_only_ours(message: &[u8], comments: Option<&str>) -> bool {
 pub fn written(message: &[u8], comments: Option<&str>) -> Vec<u8> {
     let (message, comments) = (as_chars(message), comments.map(|start| as_chars(start.as_bytes())));
     let comments = Comments::of(comments.as_deref());
-    let (body, _) = comments.split_scissors(&message);
-    let lines = comments.without_ours(body).into_iter().filter(|line| comments.is_content(line));
+    let (body, below) = comments.split_scissors(&message);
+    // Without an editor Git keeps what stands below.
+    let body = if comments.0.is_some() { body.to_owned() } else { format!("{body}{below}") };
+    let lines = comments.without_ours(&body).into_iter().filter(|line| comments.is_content(line));
     as_bytes(&lines.map(|line| format!("{}\n", line.trim_end())).collect::<String>())
 }
 
@@ -125,7 +127,8 @@ impl<'a> Comments<'a> {
         if before.is_empty() { end(&|line| !is_blank(line)) } else { written + rest_of_paragraph }
     }
 
-    /// Splits off the scissors line and what follows, where Git never looks for trailers.
+    /// Splits off the scissors line and what follows, where Git never looks for trailers. Without an editor the line may
+    /// be the message's first, and then is its title.
     fn split_scissors(self, message: &str) -> (&str, &str) {
         let scissors = format!("{}{SCISSORS}", self.passed_over());
         let mut lines = message.split_inclusive('\n').scan(0, |at, line| {
@@ -134,6 +137,7 @@ impl<'a> Comments<'a> {
             Some((start, line))
         });
         let cut = lines.find(|(_, line)| line.trim_end_matches('\n') == scissors).map(|(at, _)| at);
+        let cut = cut.filter(|at| self.0.is_some() || message.get(..*at).is_some_and(|above| !is_blank(above)));
         message.split_at(cut.unwrap_or(message.len()))
     }
 
@@ -163,7 +167,9 @@ impl<'a> Comments<'a> {
     fn end_in_trailers(self, head: &[&str]) -> bool {
         let comment = self.passed_over();
         // Without an editor a comment that comes first stays, and is the title.
-        let title = if self.0.is_none() { head.iter().take_while(|line| !is_blank(line)).count() } else { 0 };
+        let blanks = head.iter().take_while(|line| is_blank(line)).count();
+        let title = blanks + head.iter().skip(blanks).take_while(|line| !is_blank(line)).count();
+        let title = if self.0.is_none() { title } else { 0 };
         let is_seen = |(at, line): &(usize, &&str)| *at < title || !line.starts_with(comment);
         let lines: Vec<&str> = head.iter().enumerate().filter(is_seen).map(|(_, line)| *line).collect();
         last_paragraph(&lines).is_some_and(is_block_to_git)

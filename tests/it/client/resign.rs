@@ -188,7 +188,7 @@ fn other_refs_are_named_with_what_moves_them_or_moved() {
     }
     desk.git("reset -q --soft ORIG_HEAD");
     let said = resign(&desk, &["--update-refs"]).ok();
-    assert!(said.contains("'one;two' moved along") && said.contains("light moved along"), "{said}");
+    assert!(said.contains("'one;two' moved along") && said.contains("the tag light moved along"), "{said}");
     for name in ["one;two", "light"] {
         assert_eq!(desk.git(&format!("rev-parse {name}")), desk.git("rev-parse HEAD~1"));
     }
@@ -229,6 +229,26 @@ fn commits_of_others_are_theirs_to_sign() {
     desk.git("-c core.hooksPath=/dev/null commit -q --amend --no-edit --no-gpg-sign --allow-empty");
     resign(&desk, &[]).ok();
     desk.check();
+}
+
+#[test]
+fn a_commit_that_somebody_else_made_in_my_name_is_pointed_at() {
+    let desk = desk();
+    desk.commit("a", "1");
+    let mallory = desk.world.person("mallory");
+    mallory.git(desk.world.root(), &["clone", "-q", "model", "theirs"]).ok();
+    let theirs = desk.world.path("theirs");
+    let forged = ["-c", "user.name=alice", "-c", "user.email=alice@bank.example", "commit", "-q", "-m", "forged"];
+    write(&theirs, "models/backdoor", "x");
+    mallory.git(&theirs, &["add", "-A"]).ok();
+    mallory.git(&theirs, &forged).ok();
+    desk.git("pull -q ../theirs main");
+    bare_commit(&desk, "own");
+    let plan = json(resign(&desk, &["--dry-run", "--json"]));
+    let elsewhere: Vec<_> = plan["commits"].as_array().unwrap().iter().map(|row| &row["from_elsewhere"]).collect();
+    assert_eq!(elsewhere, [true, false], "{plan:#}");
+    let said = resign(&desk, &[]).ok();
+    assert!(said.contains("is not signed (made elsewhere)") && said.contains("git show ID"), "{said}");
 }
 
 #[test]
@@ -376,7 +396,7 @@ fn a_refused_push_goes_through_after_the_command_that_the_refusal_names() {
     bank.bob.git(&dir, &["commit", "-q", "--amend", "--no-edit", "--no-gpg-sign"]).ok();
     bank.bob.commit(&dir, "models/b", "1");
     let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
-    let said = bank.refused("commit-unsigned", "mledger resign     (signs your commits anew), then push again", push);
+    let said = bank.refused("commit-unsigned", "try     mledger resign", push);
     assert!(!said.contains("git rebase"), "{said}");
     let plan = json(bank.bob.mledger(&dir, &["resign", "--dry-run", "--json"]));
     assert_eq!(plan["commits"].as_array().unwrap().len(), 2, "{plan:#}");
@@ -391,6 +411,40 @@ fn a_refused_push_goes_through_after_the_command_that_the_refusal_names() {
     bank.bob.mledger(&dir, &["verify"]).ok();
     let plan = json(bank.bob.mledger(&dir, &["resign", "--dry-run", "--json", "--all"]));
     assert_eq!(plan["commits"].as_array().unwrap().len(), 0, "{plan:#}");
+}
+
+#[test]
+fn what_a_forge_made_is_told_apart() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.bob);
+    let (tree, head) = (bank.on_server(&["rev-parse", "main^{tree}"]), bank.tip("refs/heads/main"));
+    let (bob, forge) = ("bob <bob@bank.example> 1795436102 +0000", "GitHub <noreply@github.com> 1795436102 +0000");
+    let text = format!("tree {tree}\nparent {head}\nauthor {bob}\ncommitter {forge}\n\nMerge pull request #1 from x\n");
+    let made = bank.bob.write_object(&dir, "commit", text.as_bytes());
+    bank.bob.git(&dir, &["reset", "-q", "--hard", &made]).ok();
+    let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
+    let said = bank.refused("commit-unsigned", "no one can sign for its button", push);
+    assert!(said.contains("mledger resign --others"), "{said}");
+    let check = bank.bob.mledger(&dir, &["check", "--ref", "main"]);
+    assert!(check.out.contains("no one can sign for its button"), "{check:#?}");
+    bank.bob.mledger(&dir, &["resign", "--others"]).ok();
+    bank.bob.push(&dir, &["main"]).ok();
+    bank.holds();
+}
+
+#[test]
+fn a_stale_manifest_is_refused_and_mended() {
+    let bank = Bank::open();
+    let dir = bank.clone_of(&bank.bob);
+    bank.bob.commit(&dir, "models/a", "1");
+    bank.bob.commit(&dir, "models/b", "1");
+    // A rebase by a program that runs no hooks carries what was bound to other parents.
+    let words = ["-c", "core.hooksPath=/dev/null", "rebase", "-q", "--onto", "HEAD~2", "HEAD~1"];
+    bank.bob.git(&dir, &words).ok();
+    let push = || bank.bob.git(&dir, &["push", "--no-verify", "origin", "main"]);
+    bank.refused("manifest-mismatch", "try     mledger resign", push);
+    bank.bob.mledger(&dir, &["resign"]).ok();
+    bank.bob.push(&dir, &["main"]).ok();
 }
 
 #[test]

@@ -22,6 +22,7 @@ Example:
 
 /// Sign your own unpushed commits anew, with trailers that hold
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// BASE or BASE..HEAD: what HEAD has and BASE has not, pushed or not [default: what no remote's branch and no ledger

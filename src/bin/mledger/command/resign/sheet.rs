@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mledger::git::{Kind, Repository};
-use mledger::hook::resign::{Plan, Ref, Why};
+use mledger::hook::resign::{Left, Plan, Ref, Step, Why};
 use mledger::name::Oid;
 use serde::Serialize;
 
@@ -33,6 +33,7 @@ struct Outcome<'a> {
 
 #[derive(Serialize)]
 struct Row {
+    from_elsewhere: bool,
     new: Option<Oid>,
     old: Oid,
     why: String,
@@ -63,10 +64,15 @@ pub fn print(
 ) -> Result<(), Failure> {
     let new: HashMap<Oid, Oid> = done.map(|(made, _)| made.commits.iter().copied().collect()).unwrap_or_default();
     let refs = done.map(|(_, refs)| refs).unwrap_or_default();
-    let row = |old: Oid, why: &Why| Row { new: new.get(&old).copied(), old, why: reason(why) };
+    let row = |step: &Step| Row {
+        from_elsewhere: step.from_elsewhere,
+        new: new.get(&step.commit).copied(),
+        old: step.commit,
+        why: reason(&step.why),
+    };
     let outcome = Outcome {
         branch: plan.branch.as_deref(),
-        commits: plan.steps.iter().map(|step| row(step.commit, &step.why)).collect(),
+        commits: plan.steps.iter().map(row).collect(),
         head: plan.head.map(|head| new.get(&head).copied().unwrap_or(head)),
         left: plan.left.iter().map(left_row).collect(),
         lost_headers: done.map(|(made, _)| made.lost_headers.as_slice()).unwrap_or_default(),
@@ -77,7 +83,7 @@ pub fn print(
     Ok(context.output.result(&outcome, || text(&outcome, repository, refs, hint))?)
 }
 
-fn left_row(left: &mledger::hook::resign::Left) -> LeftRow<'_> {
+fn left_row(left: &Left) -> LeftRow<'_> {
     LeftRow { commit: left.commit, committer: &left.who, why: reason(&left.why) }
 }
 
@@ -94,92 +100,91 @@ fn reason(why: &Why) -> String {
 }
 
 fn text(outcome: &Outcome<'_>, repository: &Repository, refs: &[Ref], hint: Option<&str>) -> String {
-    let mut text = String::new();
-    text.push_str(&headline(outcome));
-    for row in outcome.commits.iter().take(LISTED_MAX) {
+    let row = |row: &Row| {
         let new = row.new.map(|new| format!(" → {}", new.short())).unwrap_or_default();
         let title = styled(FAINT, title(repository, &row.old));
-        text.push_str(&format!("  {}{new} {}  {title}\n", row.old.short(), tame(&row.why)));
+        let mark = if row.from_elsewhere { styled(ODD, " (made elsewhere)") } else { String::new() };
+        format!("  {}{new} {}{mark}  {title}", row.old.short(), tame(&row.why))
+    };
+    let mut lines = vec![headline(outcome)];
+    lines.extend(listed(&outcome.commits, row));
+    if outcome.commits.iter().any(|row| row.from_elsewhere) {
+        lines.push(
+            "your signature makes those made elsewhere yours: look at them before you push, git show ID".to_owned(),
+        );
     }
-    if outcome.commits.len() > LISTED_MAX {
-        text.push_str(&format!("  … and {} more\n", outcome.commits.len() - LISTED_MAX));
-    }
-    text.push_str(&of_others(outcome));
-    text.push_str(&of_refs(refs));
-    for header in outcome.lost_headers {
-        text.push_str(&format!("the header `{}` could not be kept\n", tame(header)));
-    }
+    lines.extend(of_others(outcome));
+    lines.extend(refs.iter().map(of_ref));
+    lines.extend(outcome.lost_headers.iter().map(|name| format!("the header `{}` could not be kept", tame(name))));
     if outcome.pushed > 0 {
         let them = counted(outcome.pushed, "of these commits is", "of these commits are");
-        text.push_str(&format!(
-            "{them} pushed already; the next push rewrites the branch: git push --force-with-lease\n"
-        ));
+        lines.push(format!("{them} pushed already; the next push rewrites the branch: git push --force-with-lease"));
     }
     if outcome.moved {
-        text.push_str("undo: git reset --soft ORIG_HEAD\n");
+        lines.push("undo: git reset --soft ORIG_HEAD".to_owned());
     }
-    if let Some(hint) = hint {
-        text.push_str(&format!("something is amiss with HEAD, which is pushed; to rewrite it all the same: {hint}\n"));
+    lines.extend(
+        hint.map(|hint| format!("something is amiss with HEAD, which is pushed; to rewrite it all the same: {hint}")),
+    );
+    lines.join("\n") + "\n"
+}
+
+/// The first of some rows, and how many there are more.
+fn listed<T>(rows: &[T], line: impl Fn(&T) -> String) -> Vec<String> {
+    let mut lines: Vec<String> = rows.iter().take(LISTED_MAX).map(line).collect();
+    if rows.len() > LISTED_MAX {
+        lines.push(format!("  … and {} more", rows.len() - LISTED_MAX));
     }
-    text
+    lines
 }
 
 fn headline(outcome: &Outcome<'_>) -> String {
     let count = outcome.commits.len();
     let place = outcome.branch.map_or("HEAD", |branch| branch.strip_prefix("refs/heads/").unwrap_or(branch));
     if count == 0 {
-        return format!("{}: nothing is amiss with your own commits\n", styled(GOOD, "nothing to do"));
+        return format!("{}: nothing is amiss with your own commits", styled(GOOD, "nothing to do"));
     }
     let commits = counted(count, "commit", "commits");
     if outcome.moved {
-        format!("{} {commits} on {}\n", styled(GOOD, "signed anew:"), tame(place))
+        format!("{} {commits} on {}", styled(GOOD, "signed anew:"), tame(place))
     } else {
-        format!("{} {commits} on {}\n", styled(ODD, "to be signed anew:"), tame(place))
+        format!("{} {commits} on {}", styled(ODD, "to be signed anew:"), tame(place))
     }
 }
 
-fn of_others(outcome: &Outcome<'_>) -> String {
+fn of_others(outcome: &Outcome<'_>) -> Vec<String> {
     if outcome.left.is_empty() {
-        return String::new();
+        return Vec::new();
     }
-    let mut text = format!("{}\n", styled(ODD, "left alone, since others made them:"));
-    for left in outcome.left.iter().take(LISTED_MAX) {
+    let row = |left: &LeftRow<'_>| {
         let who = cut(&tame(left.committer), TITLE_CHARS_MAX);
-        text.push_str(&format!("  {} {}  {who}\n", left.commit.short(), tame(&left.why)));
-    }
-    if outcome.left.len() > LISTED_MAX {
-        text.push_str(&format!("  … and {} more\n", outcome.left.len() - LISTED_MAX));
-    }
-    text.push_str(
-        "  they sign them: mledger resign, in their clone; or an admin vouches: mledger import RANGE --reason TEXT\n",
-    );
-    text
+        format!("  {} {}  {who}", left.commit.short(), tame(&left.why))
+    };
+    let mut lines = vec![styled(ODD, "left alone, since others made them:")];
+    lines.extend(listed(&outcome.left, row));
+    lines.push("  they sign them, in their clone: mledger resign".to_owned());
+    lines.push("  or an admin vouches: mledger import RANGE --reason TEXT".to_owned());
+    lines
 }
 
-/// What still points to the old commits, each with the command that moves it.
-fn of_refs(refs: &[Ref]) -> String {
-    let mut text = String::new();
-    for one in refs {
-        let name = tame(&one.name);
-        let new = one.new.short();
-        let (short, is_tag) = match name.strip_prefix("refs/tags/") {
-            Some(tag) => (quoted(tag), true),
-            None => (quoted(name.strip_prefix("refs/heads/").unwrap_or(&name)), false),
-        };
-        let line = match (&one.work_tree, one.moved) {
-            (_, true) => format!("{short} moved along\n"),
-            (Some(path), _) => {
-                format!("{short} still has the old commits: git -C {} reset --soft {new}\n", quoted(&tame(path)))
-            }
-            (None, _) if one.is_annotated => {
-                format!("the tag {short} still has the old commits: git tag -s -f {short} {new}\n")
-            }
-            (None, _) if is_tag => format!("the tag {short} still has the old commits: git tag -f {short} {new}\n"),
-            (None, _) => format!("{short} still has the old commits: git branch -f {short} {new}\n"),
-        };
-        text.push_str(&line);
+/// A ref that still points to an old commit, with the command that moves it; or one that was moved.
+fn of_ref(one: &Ref) -> String {
+    let name = tame(&one.name);
+    let new = one.new.short();
+    let (short, kind) = match name.strip_prefix("refs/tags/") {
+        Some(tag) => (quoted(tag), "the tag "),
+        None => (quoted(name.strip_prefix("refs/heads/").unwrap_or(&name)), ""),
+    };
+    if one.moved {
+        return format!("{kind}{short} moved along");
     }
-    text
+    let command = match &one.work_tree {
+        Some(path) => format!("git -C {} reset --soft {new}", quoted(&tame(path))),
+        None if one.is_annotated => format!("git tag -s -f {short} {new}"),
+        None if kind.is_empty() => format!("git branch -f {short} {new}"),
+        None => format!("git tag -f {short} {new}"),
+    };
+    format!("{kind}{short} still has the old commits: {command}")
 }
 
 /// A word for a shell.
