@@ -104,7 +104,7 @@ fn text(outcome: &Outcome<'_>, repository: &Repository, refs: &[Ref], hint: Opti
         let new = row.new.map(|new| format!(" → {}", new.short())).unwrap_or_default();
         let title = styled(FAINT, title(repository, &row.old));
         let mark = if row.from_elsewhere { styled(ODD, " (made elsewhere)") } else { String::new() };
-        format!("  {}{new} {}{mark}  {title}", row.old.short(), tame(&row.why))
+        format!("  {} {}{mark}{new}  {title}", row.old.short(), tame(&row.why))
     };
     let mut lines = vec![headline(outcome)];
     lines.extend(listed(&outcome.commits, row));
