@@ -18,8 +18,8 @@ pub mod resign;
 
 pub mod check;
 pub mod draft;
-pub mod forge;
 pub mod forecast;
+pub mod forge;
 pub mod found;
 pub mod gate;
 pub mod gather;
