@@ -94,6 +94,9 @@ fn every_form_that_git_takes_names_the_key_that_signs() {
     fs::copy(&file, dir.join("inside")).unwrap();
     let agent = Agent::start(&alice, &world.path("agent"));
     agent.add(&file);
+    let server = world.path("server.git");
+    alice.git(world.root(), &["init", "-q", "--bare", "server.git"]).ok();
+    alice.git(&server, &["config", "receive.certNonceSeed", "seed"]).ok();
     let literal = format!("key::{mine}");
     let (private, public) = (file.display().to_string(), format!("{}.pub", file.display()));
     let forms = [private.as_str(), &public, "~/keys/mine", "~/keys/mine.pub", "inside", &literal, &mine];
@@ -104,9 +107,11 @@ fn every_form_that_git_takes_names_the_key_that_signs() {
         let shown = json(person.mledger(&dir, &["--json", "key", "--try"]));
         assert_eq!((&shown["public"], &shown["signs"]), (&Value::from(mine.as_str()), &Value::Bool(true)), "{form}");
         person.mledger(&dir, &["init"]).ok();
-        assert_eq!(person.git(&dir, &["config", "user.signingKey"]).ok(), form);
+        let expanded = form.replace("~", &alice.home.display().to_string());
+        assert_eq!(person.git(&dir, &["config", "user.signingKey"]).ok(), expanded);
         person.git(&dir, &["commit", "-q", "--allow-empty", "-m", form]).ok();
         assert_eq!(signer_of_head(person, &dir), fingerprint(&mine), "{form}");
+        person.git(&dir, &["push", "-q", "--signed", server.to_str().unwrap(), "HEAD:main"]).ok();
         alice.mledger(&dir, &["init", "--undo"]).ok();
     }
 

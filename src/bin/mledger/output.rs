@@ -62,6 +62,11 @@ impl Output {
         self.json
     }
 
+    /// Whether nothing but results and errors is to be said.
+    pub fn is_quiet(self) -> bool {
+        self.talk == Talk::Quiet
+    }
+
     /// Where results go. A command flushes it before it returns.
     pub fn results(self) -> Results {
         BufWriter::new(AutoStream::new(io::stdout().lock(), self.color))

@@ -21,7 +21,7 @@ before Git runs. With --amend, what is given anew takes the place of the old. KI
 quantize, config, prompt, data, card, deploy, rollback, fix, other.
 
 Examples:
-  mledger commit --kind retrain --ticket RISK-12 -m 'Retrain on the third quarter' -- --all
+  mledger commit --kind retrain --ticket RISK-12 --all -m 'Retrain on the third quarter'
   mledger commit --kind train --dataset-file credit-q3=data/q3.parquet --metric auc=0.91
   mledger commit --amend --metric auc=0.92 -- --no-edit";
 
@@ -53,6 +53,9 @@ pub struct Args {
     /// The message, as for git commit
     #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     message: Vec<String>,
+    /// Every change of files that Git knows, as for git commit
+    #[arg(short, long)]
+    all: bool,
     /// Replace the newest commit
     #[arg(long)]
     amend: bool,
@@ -67,9 +70,8 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let mut git = Command::new("git");
     // Whatever a person set for trailers of their own: these are added, and the hook gives each its place.
     git.args(["-c", "trailer.ifexists=add", "-c", "trailer.ifmissing=add", "-c", "trailer.separators=:", "commit"]);
-    if args.amend {
-        git.arg("--amend");
-    }
+    let flags = [(args.all, "--all"), (args.amend, "--amend"), (context.output.is_quiet(), "--quiet")];
+    git.args(flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag));
     git.args(args.message.iter().map(|text| format!("--message={text}")));
     git.args(intents.iter().map(|intent| format!("--trailer={intent}")));
     git.args(&args.rest).current_dir(&context.dir);

@@ -114,6 +114,8 @@ impl Configured {
     pub(super) fn to_set(&self) -> String {
         match (&self.place, self.origin) {
             (Place::Literal(line), Origin::DefaultCommand) => format!("key::{line}"),
+            // Git expands these for commits, and not for signed pushes: "failed to get the ssh fingerprint".
+            (Place::File(path), _) if self.value.starts_with(['~', '%']) => path.to_string_lossy().into_owned(),
             _ => self.value.clone(),
         }
     }
