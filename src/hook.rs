@@ -7,6 +7,7 @@ pub mod install;
 
 pub mod clone_setup;
 pub mod commit_msg;
+pub mod new_clone;
 pub mod post_applypatch;
 pub mod post_commit;
 pub mod pre_push;

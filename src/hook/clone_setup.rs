@@ -11,6 +11,7 @@
 
 mod enrolment;
 mod key;
+pub mod machine;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ use crate::tlog::key::VerifierKey;
 
 pub use enrolment::enrolment;
 pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
-pub use settings::Setting;
+use settings::Scope;
+pub use settings::{Restored, Setting};
 
 /// The configuration key that names the actor.
 pub const ACTOR_KEY: &str = "mledger.actor";
@@ -78,6 +80,22 @@ pub enum SetupError {
     /// A file.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The person's configuration is no file to write to.
+    #[error("your Git configuration `{0}` is not a file")]
+    NoFile(PathBuf),
+    /// A template that is another folder wherever Git is run.
+    #[error("`init.templateDir` is `{0}`, which is not an absolute path")]
+    Template(String),
+    /// Another file.
+    #[error("could not {what} `{path}`")]
+    File {
+        /// What was attempted.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// What was noted for `undo` is damaged.
     #[error("`mledger/{}` is damaged, so the settings from before are not known", settings::BEFORE)]
     Before(#[from] serde_json::Error),
@@ -138,8 +156,8 @@ pub enum LedgerState {
 pub struct Undone {
     /// What happened to each hook.
     pub hooks: Vec<(&'static str, Done)>,
-    /// The configuration that was put back.
-    pub settings: Vec<Setting>,
+    /// What became of the configuration.
+    pub settings: Restored,
 }
 
 /// Sets up the clone that holds `dir`.
@@ -155,7 +173,7 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     let place = Place::in_repository(repository.git_dir());
     place.create()?;
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
-    let settings = settings::apply(&base, &place, &wanted)?;
+    let settings = settings::apply(Scope::Clone(&base), &place, &wanted)?;
     let hooks = install::install_client(&repository, &options.program)?;
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
@@ -169,9 +187,14 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
     let hooks = install::undo_client(&repository)?;
-    let settings = settings::restore(base, &place)?;
+    let settings = settings::restore(Scope::Clone(base), &place)?;
     follow::forget(repository.git_dir())?;
     Ok(Undone { hooks, settings })
+}
+
+/// Whether [`set_up`] was here.
+pub fn is_set_up(repository: &Repository) -> bool {
+    Place::in_repository(repository.git_dir()).file(settings::BEFORE).exists()
 }
 
 /// The remote whose ledger a clone follows: the configured one, else `origin`, else the only one.

@@ -3,4 +3,5 @@
 mod commits;
 mod hooks;
 mod ledger;
+mod machine;
 mod setup;

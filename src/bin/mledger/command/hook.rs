@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
+use mledger::hook::clone_setup::Options;
 use mledger::hook::install::Earlier;
+use mledger::hook::new_clone::{self, NewClone};
 use mledger::hook::post_commit::Feedback;
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
@@ -14,13 +16,14 @@ use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
     commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
 };
+use mledger::ledger::follow::Followed;
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
 
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::first_line;
+use crate::output::{first_line, tame};
 use crate::refusal;
 
 /// The hooks that Git gives an input.
@@ -84,6 +87,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
         "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
         "pre-push" => pre_push(context, dir, args),
+        install::NEW_CLONE => new_clone(context, dir),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
@@ -144,6 +148,43 @@ fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> 
         }
     }
     Ok(End::Fine)
+}
+
+/// Git has made the clone already, and goes on whatever we say.
+fn new_clone(context: &Context, dir: &Path) -> Result<End, Failure> {
+    let options = Options {
+        home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
+        program: std::env::current_exe()?,
+        ..Options::default()
+    };
+    match new_clone::run(dir, &options) {
+        Ok(NewClone::Untouched) => {}
+        Ok(NewClone::NoAnswer { remote }) => context.output.say(format_args!(
+            "mledger: {} did not say whether it keeps a ledger; if it does, type `mledger init` here",
+            tame(&remote)
+        )),
+        Ok(NewClone::SetUp { enrolled, followed }) => context.output.say(welcome(enrolled.is_some(), &followed)),
+        Err(error) => {
+            let failure = Failure::from(error).of("mledger: this clone follows a ledger, and is not set up for it");
+            context.output.fail(&failure.try_this("mledger init"));
+        }
+    }
+    Ok(End::Fine)
+}
+
+fn welcome(enrolled: bool, followed: &Followed) -> String {
+    let mut text = format!(
+        "mledger: this clone follows the ledger {}; `git commit` here signs what it changes",
+        followed.new.origin()
+    );
+    if followed.vkey_on_trust {
+        text += "\nmledger: trusted at first sight; compare its key with your administrator's:\n         ";
+        text += &followed.vkey.to_string();
+    }
+    if !enrolled {
+        text += "\nmledger: its policy does not know your key yet; `mledger init` prints what the administrator needs";
+    }
+    text
 }
 
 /// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.

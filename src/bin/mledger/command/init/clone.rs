@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mledger::hook::clone_setup::{self, Found, LedgerState, Options, PassedOver, Report, Setting};
+use mledger::hook::clone_setup::{
+    self, Found, LedgerState, Options, PassedOver, Report, Restored, Setting, SigningKey,
+};
 use mledger::hook::install::Done;
 use mledger::identity::file::{FileError, parse_private};
 use mledger::ledger::follow::Followed;
@@ -34,9 +36,10 @@ pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
 /// Takes it back.
 pub fn undo(context: &Context) -> Result<End, Failure> {
     let undone = clone_setup::undo(Path::new("."))?;
-    let value = json!({"hooks": hooks(&undone.hooks), "settings": settings(&undone.settings)});
+    let value = json!({"hooks": hooks(&undone.hooks), "left": undone.settings.left, "settings": settings(&undone.settings.settings)});
     context.output.result(&value, || {
-        let nothing = undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings.is_empty();
+        let nothing =
+            undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings == Restored::default();
         let title = if nothing {
             "There is nothing to undo here.\n"
         } else {
@@ -52,7 +55,7 @@ pub fn undo(context: &Context) -> Result<End, Failure> {
             let _ = writeln!(text, "  {ODD}hook{ODD:#}    {left} stay beside it:");
             let _ = writeln!(text, "          .git/hooks/{name}.before-mledger");
         }
-        text + &settings_text(&undone.settings)
+        text + &restored_text(&undone.settings)
     })?;
     Ok(End::Fine)
 }
@@ -63,15 +66,19 @@ fn value(report: &Report) -> Value {
         "enrolment": report.enrolment,
         "hooks": hooks(&report.hooks),
         "hooks-path": report.hooks_path,
-        "key": {
-            "configured": report.key.configured,
-            "fingerprint": report.key.public.id(),
-            "found": found_word(report.key.found),
-            "passed-over": passed_over(&report.key.passed_over),
-            "public": report.key.public.to_string(),
-        },
+        "key": key_value(&report.key),
         "ledger": ledger_value(&report.ledger),
         "settings": settings(&report.settings),
+    })
+}
+
+pub(super) fn key_value(key: &SigningKey) -> Value {
+    json!({
+        "configured": key.configured,
+        "fingerprint": key.public.id(),
+        "found": found_word(key.found),
+        "passed-over": passed_over(&key.passed_over),
+        "public": key.public.to_string(),
     })
 }
 
@@ -99,7 +106,7 @@ fn hooks(hooks: &[(&'static str, Done)]) -> BTreeMap<&'static str, &'static str>
     hooks.iter().map(|(name, done)| (*name, done_word(*done))).collect()
 }
 
-fn settings(settings: &[Setting]) -> Vec<Value> {
+pub(super) fn settings(settings: &[Setting]) -> Vec<Value> {
     settings.iter().map(|setting| json!({"key": setting.key, "new": setting.new, "old": setting.old})).collect()
 }
 
@@ -107,7 +114,7 @@ fn passed_over(keys: &[PassedOver]) -> Vec<Value> {
     keys.iter().map(|key| json!({"place": key.place, "why": key.why})).collect()
 }
 
-fn done_word(done: Done) -> &'static str {
+pub(super) fn done_word(done: Done) -> &'static str {
     match done {
         Done::Installed => "installed",
         Done::Chained => "chained",
@@ -139,15 +146,7 @@ fn text(report: &Report) -> String {
     };
     let mut text = styled(GOOD, title) + "\n\n";
     let _ = writeln!(text, "  actor   {}", report.actor);
-    let _ = writeln!(text, "  key     {} ({})", report.key.public.id(), key_story(report));
-    for PassedOver { place, why } in &report.key.passed_over {
-        let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
-    }
-    if needs_passphrase(report) {
-        let _ =
-            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
-        let _ = writeln!(text, "          ssh-add '{}'", tame(&report.key.configured));
-    }
+    text += &key_text(&report.key);
     text += &hooks_text(report);
     text += &settings_text(&report.settings);
     text += &ledger_text(&report.ledger);
@@ -163,9 +162,22 @@ fn text(report: &Report) -> String {
     }
 }
 
-fn key_story(report: &Report) -> String {
-    let configured = tame(&report.key.configured);
-    match report.key.found {
+pub(super) fn key_text(key: &SigningKey) -> String {
+    let mut text = format!("  key     {} ({})\n", key.public.id(), key_story(key));
+    for PassedOver { place, why } in &key.passed_over {
+        let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
+    }
+    if needs_passphrase(key) {
+        let _ =
+            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
+        let _ = writeln!(text, "          ssh-add '{}'", tame(&key.configured));
+    }
+    text
+}
+
+fn key_story(key: &SigningKey) -> String {
+    let configured = tame(&key.configured);
+    match key.found {
         Found::Agent => "held by your SSH agent".to_owned(),
         Found::Made => format!("made now, {configured}"),
         Found::Given | Found::Configured | Found::Home => configured,
@@ -173,9 +185,9 @@ fn key_story(report: &Report) -> String {
 }
 
 /// Whether Git will ask for the key's passphrase: its file is encrypted, and no agent lists it.
-fn needs_passphrase(report: &Report) -> bool {
-    let text = std::fs::read_to_string(&report.key.configured).unwrap_or_default();
-    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&report.key.public)
+fn needs_passphrase(key: &SigningKey) -> bool {
+    let text = std::fs::read_to_string(&key.configured).unwrap_or_default();
+    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&key.public)
 }
 
 fn hooks_text(report: &Report) -> String {
@@ -197,7 +209,13 @@ fn hooks_text(report: &Report) -> String {
     text
 }
 
-fn settings_text(settings: &[Setting]) -> String {
+/// What became of settings when they were taken back.
+pub(super) fn restored_text(restored: &Restored) -> String {
+    let left = |key: &String| format!("  {ODD}config{ODD:#}  {key} was changed in between, and stays\n");
+    settings_text(&restored.settings) + &restored.left.iter().map(left).collect::<String>()
+}
+
+pub(super) fn settings_text(settings: &[Setting]) -> String {
     let line = |setting: &Setting| {
         let new = setting.new.as_deref().map_or_else(|| "not set here".to_owned(), tame);
         let was = setting.old.as_deref().map(|old| format!(" (was {})", tame(old))).unwrap_or_default();
@@ -235,6 +253,6 @@ fn followed_text(followed: &Followed, remote: &str) -> String {
     text
 }
 
-fn tame_lines(text: &str) -> String {
+pub(super) fn tame_lines(text: &str) -> String {
     text.lines().map(|line| tame(line) + "\n").collect()
 }
