@@ -156,6 +156,8 @@ pub enum LedgerState {
 pub struct Undone {
     /// What happened to each hook.
     pub hooks: Vec<(&'static str, Done)>,
+    /// Hooks of others that were kept from before, and that Git does not run.
+    pub left: Vec<PathBuf>,
     /// What became of the configuration.
     pub settings: Restored,
 }
@@ -187,9 +189,10 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
     let hooks = install::undo_client(&repository)?;
+    let left = install::left(&repository)?;
     let settings = settings::restore(Scope::Clone(base), &place)?;
     follow::forget(repository.git_dir())?;
-    Ok(Undone { hooks, settings })
+    Ok(Undone { hooks, left, settings })
 }
 
 /// Whether [`set_up`] was here.

@@ -153,6 +153,20 @@ pub fn undo_client(repository: &Repository) -> Result<Vec<(&'static str, Done)>,
     Ok(beside.into_iter().map(both).collect())
 }
 
+/// The hooks of others that [`undo_client`] kept, but Git does not run, as newer ones are in their place or nothing
+/// leads to them any more.
+pub fn left(repository: &Repository) -> Result<Vec<PathBuf>, InstallError> {
+    let standard = repository.git_dir().join("hooks");
+    let mut left: Vec<PathBuf> = CLIENT.iter().flat_map(|name| kept(&standard.join(name))).collect();
+    let ours = elsewhere::folder(repository.git_dir());
+    if ours.exists() {
+        let entries = fs::read_dir(&ours).map_err(|source| failed("read", &ours, source))?;
+        left.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+    }
+    left.sort();
+    Ok(left)
+}
+
 /// The folder of others whose hooks Git runs here without us, as `core.hooksPath` names it.
 pub fn elsewhere(repository: &Repository) -> Result<Option<String>, InstallError> {
     if !is_elsewhere(repository)? {
@@ -165,7 +179,7 @@ pub fn elsewhere(repository: &Repository) -> Result<Option<String>, InstallError
 /// Puts shims that call `program` into `folder`, and keeps what is there. Doing it again changes nothing.
 pub fn install<'a>(folder: &Path, names: &[&'a str], program: &Path) -> Result<Vec<(&'a str, Done)>, InstallError> {
     fs::create_dir_all(folder).map_err(|source| failed("make", folder, source))?;
-    names.iter().map(|name| Ok((*name, install_one(folder, name, program)?))).collect()
+    names.iter().map(|name| Ok((*name, install_one(folder, name, Shim::Beside, program)?))).collect()
 }
 
 /// Takes our shims out of `folder` and puts back what was there.
@@ -221,9 +235,9 @@ fn place(hook: &Path) -> PathBuf {
     if chain::tool(hook) == Some(Tool::PreCommit) { with_suffix(hook, LEGACY) } else { hook.to_owned() }
 }
 
-fn install_one(folder: &Path, name: &str, program: &Path) -> Result<Done, InstallError> {
+fn install_one(folder: &Path, name: &str, shim: Shim, program: &Path) -> Result<Done, InstallError> {
     let hook = slot(folder, name);
-    let text = Shim::Beside.text(name, program)?;
+    let text = shim.text(name, program)?;
     let place = place(&hook);
     let present = read(&place)?;
     if present.as_deref().is_some_and(is_ours) {

@@ -129,7 +129,7 @@ pub fn undo(home: &Path) -> Result<Option<Undone>, SetupError> {
         notes.config.put_back(&place)?;
     }
     install::undo(&notes.template.hooks(), &[install::NEW_CLONE])?;
-    notes.config.forget(&place)?;
+    config_file::forget(&place)?;
     place.remove(NOTES)?;
     notes.template.unmake(&place)?;
     Ok(Some(Undone { config: notes.config.path().to_owned(), exact, settings }))

@@ -34,14 +34,15 @@ impl Earlier {
     }
 
     /// The hook of the folder that `core.hooksPath` names, or else of Git's usual folder, for the hook that runs in
-    /// `dir`. Never one of ours: it would call this again.
+    /// `dir`; then what others put into our folder. Never one of ours: it would call this again.
     pub fn elsewhere(dir: &Path, git_dir: &Path, name: &str) -> Result<Self, InstallError> {
         let hook = match elsewhere::configured_in_hook(dir)? {
             Some(path) => dir.join(path).join(name),
             None => git_dir.join("hooks").join(name),
         };
         let ours = read(&hook)?.is_some_and(|text| is_ours(&text));
-        Ok(Self(if ours { Vec::new() } else { vec![hook] }))
+        let theirs = (!ours).then_some(hook);
+        Ok(Self(theirs.into_iter().chain(kept(&elsewhere::folder(git_dir).join(name))).collect()))
     }
 
     /// Runs them with the same arguments and input, in the same place, until one fails. Returns its exit code.

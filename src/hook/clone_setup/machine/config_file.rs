@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::SetupError;
-use super::super::settings::BEFORE;
 use crate::digest::sha256;
 use crate::ledger::place::Place;
 
@@ -88,12 +87,6 @@ impl ConfigFile {
         written.map_err(|source| failed("write", &real, source))
     }
 
-    /// Forgets how it was.
-    pub fn forget(&self, place: &Place) -> Result<(), SetupError> {
-        place.remove(COPY)?;
-        Ok(place.remove(BEFORE)?)
-    }
-
     fn digest(&self) -> Result<Option<String>, SetupError> {
         if !self.path.exists() {
             return Ok(None);
@@ -101,6 +94,11 @@ impl ConfigFile {
         let bytes = fs::read(&self.path).map_err(|source| failed("read", &self.path, source))?;
         Ok(Some(sha256(&bytes).hex()))
     }
+}
+
+/// Forgets how it was.
+pub fn forget(place: &Place) -> Result<(), SetupError> {
+    Ok(place.remove(COPY)?)
 }
 
 /// What went wrong with a file.

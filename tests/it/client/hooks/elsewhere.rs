@@ -138,6 +138,38 @@ fn a_link_in_place_of_the_hooks_folder_leads_to_others() {
     assert_eq!(ran(&world), ["linked"]);
 }
 
+#[test]
+fn a_value_that_beats_ours_is_named_and_nothing_stays() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    config(&alice, &dir, &["extensions.worktreeConfig", "true"]);
+    config(&alice, &dir, &["--worktree", "core.hooksPath", "tools"]);
+    let before = fs::read(dir.join(".git/config")).unwrap();
+    let said = alice.mledger(&dir, &["init"]).fails();
+    assert!(said.contains("`core.hooksPath` is set to `tools`") && said.contains("--show-origin"), "{said}");
+    alice.mledger(&dir, &["init", "--undo"]).ok();
+    assert_eq!(fs::read(dir.join(".git/config")).unwrap(), before);
+    assert!(!dir.join(".git/mledger/shims").exists());
+}
+
+#[test]
+fn a_submodule_keeps_its_hooks_when_all_of_it_moves() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    alice.git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).ok();
+    alice.git(world.root(), &["init", "-q", "super"]).ok();
+    alice.git(&world.path("super"), &["submodule", "add", "-q", dir.to_str().unwrap(), "libs/model"]).ok();
+    config(&alice, &dir, &["--global", "core.hooksPath", "~/hooks"]);
+    write_script(&alice.home, "hooks/pre-commit", &note(&world, "all"));
+    alice.mledger(&world.path("super/libs/model"), &["init"]).ok();
+    fs::rename(world.path("super"), world.path("moved")).unwrap();
+    assert!(message(&alice, &world.path("moved/libs/model")).contains("Mledger-Manifest: "));
+    assert_eq!(ran(&world), ["all"]);
+    assert!(!message(&alice, &world.path("moved")).contains("Mledger"));
+}
+
 /// What `husky` 9 does at every `npm install`: it points `core.hooksPath` at a folder of its own, which it fills with a
 /// line each; that sources a script which runs `.husky/NAME`.
 fn husky(person: &Person, dir: &Path) {

@@ -36,7 +36,7 @@ pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
 /// Takes it back.
 pub fn undo(context: &Context) -> Result<End, Failure> {
     let undone = clone_setup::undo(Path::new("."))?;
-    let value = json!({"hooks": hooks(&undone.hooks), "left": undone.settings.left, "settings": settings(&undone.settings.settings)});
+    let value = json!({"hooks": hooks(&undone.hooks), "kept": undone.left, "left": undone.settings.left, "settings": settings(&undone.settings.settings)});
     context.output.result(&value, || {
         let nothing =
             undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings == Restored::default();
@@ -46,14 +46,9 @@ pub fn undo(context: &Context) -> Result<End, Failure> {
             "This clone is as it was. Your key and your commits stay.\n"
         };
         let mut text = title.to_owned();
-        for (name, done) in &undone.hooks {
-            let left = match done {
-                Done::Foreign => format!("{name} is another program's by now and stays; the one from before"),
-                Done::RestoredNewest => format!("{name} is the newest of several again; the older ones"),
-                _ => continue,
-            };
-            let _ = writeln!(text, "  {ODD}hook{ODD:#}    {left} stay beside it:");
-            let _ = writeln!(text, "          .git/hooks/{name}.before-mledger");
+        for path in &undone.left {
+            let path = path.to_string_lossy();
+            let _ = writeln!(text, "  {ODD}kept{ODD:#}    {}: another hook is in its place by now", tame(&path));
         }
         text + &restored_text(&undone.settings)
     })?;
