@@ -197,15 +197,25 @@ fn base(repository: &Repository) -> &Path {
     repository.work_dir().unwrap_or(repository.git_dir())
 }
 
-/// Whether Git runs hooks of another folder here without us. A link in place of the usual one leads to a folder of
-/// others, too.
+/// Whether ours must not lie in the usual place: Git runs the hooks of another folder here without us, or the usual one
+/// is a link to another, or a hook there would not do its work under another name.
 fn is_elsewhere(repository: &Repository) -> Result<bool, InstallError> {
     let standard = repository.git_dir().join("hooks");
-    let Some(path) = elsewhere::configured(base(repository))? else { return Ok(standard.is_symlink()) };
+    let Some(path) = elsewhere::configured(base(repository))? else {
+        return Ok(standard.is_symlink() || CLIENT.iter().any(|name| knows_its_name(&standard.join(name))));
+    };
     let theirs = base(repository).join(path);
     let same = theirs == standard
         || fs::canonicalize(theirs).ok().is_some_and(|real| fs::canonicalize(&standard).ok() == Some(real));
     Ok(!same || standard.is_symlink())
+}
+
+/// Whether a hook asks what it is called, as one script for many hooks does. One that is kept already does without.
+fn knows_its_name(hook: &Path) -> bool {
+    const ASKS: [&str; 6] = ["basename", "${0##", "case $0", "case \"$0\"", "argv[0]", "PROGRAM_NAME"];
+    let text = fs::read(hook).unwrap_or_default();
+    let asks = || ASKS.iter().any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()));
+    is_executable(hook) && !is_ours(&text) && Tool::of(&text).is_none() && kept(hook).is_empty() && asks()
 }
 
 /// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are

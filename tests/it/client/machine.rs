@@ -150,11 +150,13 @@ fn a_remote_that_is_away_costs_a_line() {
     bank.alice.mledger(&dir, &["init"]).ok();
 }
 
+/// Puts a person's configuration where it is to be.
+type Prepare = fn(&Person, &str);
+
 #[test]
 fn a_machine_is_set_up_once_and_undone_byte_for_byte() {
     let text = "# mine\n[user]\n\tname = alice\n  email=alice@bank.example ; here\n[gpg]\n[commit]\n\tgpgSign = false\n\n\
                 [init]\n\tdefaultBranch = main\n[include]\n\tpath = more\n#\u{fc}";
-    type Prepare = fn(&Person, &str);
     let ways: [(&str, Prepare); 4] = [
         ("plain", |alice, text| write(&alice.home, ".gitconfig", text)),
         ("linked", |alice, text| {

@@ -59,13 +59,16 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
 }
 
 fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
-    let repository = repository(dir)?;
-    if args.hooks_path {
-        return Ok(Earlier::elsewhere(dir, repository.git_dir(), &args.name)?);
+    let (repository, name) = (repository(dir)?, args.name.as_str());
+    if install::SERVER.contains(&name) {
+        return Ok(Earlier::beside(&install::folder(&repository)?, name));
     }
-    let server = install::SERVER.contains(&args.name.as_str());
-    let folder = if server { install::folder(&repository)? } else { repository.git_dir().join("hooks") };
-    Ok(Earlier::beside(&folder, &args.name))
+    let earlier = if args.hooks_path {
+        Earlier::elsewhere(dir, repository.git_dir(), name)?
+    } else {
+        Earlier::beside(&repository.git_dir().join("hooks"), name)
+    };
+    Ok(earlier.with_git_lfs(&repository, name)?)
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {

@@ -139,6 +139,29 @@ fn a_link_in_place_of_the_hooks_folder_leads_to_others() {
 }
 
 #[test]
+fn one_script_for_many_hooks_keeps_its_name() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    let many =
+        "#!/bin/sh\nfor hook in \"$(dirname \"$0\")/$(basename \"$0\").d/\"*; do \"$hook\" \"$@\" || exit; done\n";
+    write_script(&dir, ".git/hooks/all", many);
+    for name in ["commit-msg", "pre-commit"] {
+        std::os::unix::fs::symlink("all", dir.join(".git/hooks").join(name)).unwrap();
+        write_script(&dir, &format!(".git/hooks/{name}.d/one"), &note(&world, name));
+    }
+    let before = snapshot(&dir.join(".git"));
+    alice.mledger(&dir, &["init"]).ok();
+    for _ in 0..2 {
+        assert!(message(&alice, &dir).contains("Mledger-Manifest: "));
+        assert_eq!(ran(&world), ["pre-commit", "commit-msg"]);
+        alice.mledger(&dir, &["init"]).ok();
+    }
+    alice.mledger(&dir, &["init", "--undo"]).ok();
+    assert_eq!(snapshot(&dir.join(".git")), before);
+}
+
+#[test]
 fn a_value_that_beats_ours_is_named_and_nothing_stays() {
     let world = World::new();
     let alice = world.person("alice");

@@ -130,6 +130,30 @@ fn git_lfs_before_us_and_after_us() {
 }
 
 #[test]
+fn git_lfs_that_comes_after_us_sends_what_it_tracks() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = remote_and_clone(&world, &alice);
+    alice.git(&dir, &["lfs", "install", "--skip-repo"]).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    alice.git(&dir, &["lfs", "track", "*.bin"]).ok();
+    write(&dir, "weights.bin", "large");
+    alice.git(&dir, &["add", "."]).ok();
+    message(&alice, &dir);
+    let trace = alice.with("GIT_TRACE", world.path("trace").to_str().unwrap());
+    trace.git(&dir, &["push", "-q", "origin", "HEAD:main"]).ok();
+    assert!(lfs_objects(&world) > 0);
+    let calls = || fs::read_to_string(world.path("trace")).unwrap().matches("exec: git-lfs pre-push").count();
+    assert_eq!(calls(), 1);
+    // With its hook there, it is not called twice.
+    alice.git(&dir, &["lfs", "update", "--force"]).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    message(&alice, &dir);
+    trace.git(&dir, &["push", "-q", "origin", "HEAD:main"]).ok();
+    assert_eq!(calls(), 2);
+}
+
+#[test]
 fn git_lfs_in_a_folder_of_ours_is_not_lost() {
     let world = World::new();
     let alice = world.person("alice");
