@@ -3,12 +3,14 @@
 //! ```text
 //! .git/config                gpg.format=ssh, user.signingKey, commit.gpgSign, push.gpgSign=if-asked
 //! .git/hooks/                shims, see `install`; with `core.hooksPath` set, in .git/mledger/shims/
-//! .git/mledger/before.json   what these settings were before, for `undo`
+//! .git/mledger/before.json   what these settings were before, for `undo`; set.json: what they were set to
+//! .git/mledger/config.before the whole file as it was; config.json: the digest of what we left
 //! .git/mledger/              the ledger that is followed, see `ledger::follow`
 //! ```
 //!
 //! Doing it again changes nothing, and mends what is missing.
 
+mod config_file;
 mod enrolment;
 mod key;
 pub mod machine;
@@ -24,6 +26,7 @@ use crate::ledger::follow::{self, FollowError, Followed};
 use crate::ledger::place::{Place, PlaceError};
 use crate::name::{ActorId, NameError};
 use crate::tlog::key::VerifierKey;
+use config_file::ConfigFile;
 
 pub use enrolment::enrolment;
 pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
@@ -175,8 +178,15 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     let place = Place::in_repository(repository.git_dir());
     place.create()?;
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
-    let settings = settings::apply(Scope::Clone(&base), &place, &wanted)?;
+    let mut config = ConfigFile::of_clone(repository.git_dir(), &place)?;
+    let undisturbed = config.is_as_left()?;
+    config.save(&place)?;
     let hooks = install::install_client(&repository, &options.program)?;
+    let settings = settings::apply(Scope::Clone(&base), &place, &wanted)?;
+    if undisturbed {
+        config.note()?;
+        config.save(&place)?;
+    }
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
     let hooks_path = install::elsewhere(&repository)?;
@@ -188,9 +198,16 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let repository = Repository::discover(dir)?;
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
+    // Values put back one by one may stand in another order.
+    let config = is_set_up(&repository).then(|| ConfigFile::of_clone(repository.git_dir(), &place)).transpose()?;
+    let exact = config.as_ref().map_or(Ok(false), ConfigFile::is_as_left)?;
     let hooks = install::undo_client(&repository)?;
     let left = install::left(&repository)?;
     let settings = settings::restore(Scope::Clone(base), &place)?;
+    if let Some(config) = config.filter(|_| exact) {
+        config.put_back(&place)?;
+    }
+    config_file::forget(&place)?;
     follow::forget(repository.git_dir())?;
     Ok(Undone { hooks, left, settings })
 }

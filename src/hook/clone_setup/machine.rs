@@ -6,16 +6,16 @@
 //! ~/.config/mledger/template/            what Git gives a new repository without us, and our hook, see `new_clone`
 //! ~/.config/mledger/machine.json         what was made, for `undo`
 //! ~/.config/mledger/before.json          what the settings were before; set.json: what they were set to
-//! ~/.config/mledger/gitconfig.before     the whole file as it was
+//! ~/.config/mledger/config.before        the whole file as it was
 //! ```
 //!
 //! Who signs with another program than SSH goes on so: a clone with a ledger gets settings of its own anyway.
 
-mod config_file;
 mod template;
 
 use std::path::{Path, PathBuf};
 
+use super::config_file::{self, ConfigFile};
 use super::key::SigningKey;
 use super::settings::{self, Scope};
 use super::{KeyError, Options, Restored, Setting, SetupError, enrolment, git_config, key};
@@ -23,7 +23,6 @@ use crate::git::command;
 use crate::hook::install::{self, Done};
 use crate::ledger::place::Place;
 use crate::name::ActorId;
-use config_file::ConfigFile;
 use template::Template;
 
 /// The file that says what was made, as JSON.
@@ -75,7 +74,7 @@ struct Notes {
 /// Sets up the machine for the person whose home the options name.
 pub fn set_up(options: &Options) -> Result<Report, SetupError> {
     let home = options.home.as_deref().ok_or(KeyError::NoHome)?;
-    let file = config_file::path(home)?;
+    let file = config_file::of_person(home)?;
     let place = place(home);
     let old = notes(&place)?;
     let actor = super::actor(home, options)?;

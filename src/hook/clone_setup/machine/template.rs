@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::SetupError;
-use super::config_file::failed;
+use super::super::config_file::failed;
 use crate::git::command;
 use crate::ledger::place::Place;
 

@@ -231,7 +231,7 @@ fn hooks_of_the_configuration_run_beside_ours() {
     let world = World::new();
     let alice = world.person("alice");
     let dir = remote_and_clone(&world, &alice);
-    let command = format!("echo configured >> '{}'", world.path("ran").display());
+    let command = format!("echo configured >> '{}'; :", world.path("ran").display());
     alice.git(&dir, &["config", "hook.note.command", &command]).ok();
     alice.git(&dir, &["config", "hook.note.event", "commit-msg"]).ok();
     alice.mledger(&dir, &["init"]).ok();

@@ -1,14 +1,17 @@
-//! The file that holds a person's Git configuration, and how it was.
+//! A file that holds Git's configuration of a clone or of a person, and how it was.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::SetupError;
+use super::SetupError;
 use crate::digest::sha256;
 use crate::ledger::place::Place;
 
 /// The copy of the file as it was.
-const COPY: &str = "gitconfig.before";
+const COPY: &str = "config.before";
+
+/// The file that describes a clone's, as JSON.
+const NOTES: &str = "config.json";
 
 /// A file that we change, and what is needed to put it back.
 #[derive(serde::Deserialize, serde::Serialize)]
@@ -21,7 +24,7 @@ pub struct ConfigFile {
 }
 
 /// The file that Git writes a person's settings to.
-pub fn path(home: &Path) -> Result<PathBuf, SetupError> {
+pub fn of_person(home: &Path) -> Result<PathBuf, SetupError> {
     let in_home = home.join(".gitconfig");
     let in_config = config_home(home).join("git").join("config");
     let path = match std::env::var_os("GIT_CONFIG_GLOBAL") {
@@ -43,6 +46,21 @@ pub fn config_home(home: &Path) -> PathBuf {
 }
 
 impl ConfigFile {
+    /// A clone's, as it was noted the first time, or else as it is.
+    pub fn of_clone(git_dir: &Path, place: &Place) -> Result<Self, SetupError> {
+        // Where it is now: the clone may have been moved or copied.
+        let path = git_dir.join("config");
+        match place.read(NOTES)? {
+            Some(text) => Ok(Self { path, ..serde_json::from_str(&text)? }),
+            None => Self::keep(&path, place),
+        }
+    }
+
+    /// Writes down what [`ConfigFile::of_clone`] reads.
+    pub fn save(&self, place: &Place) -> Result<(), SetupError> {
+        Ok(place.write(NOTES, &(serde_json::to_string(self)? + "\n"), 0o600)?)
+    }
+
     /// Keeps a copy of the file.
     pub fn keep(path: &Path, place: &Place) -> Result<Self, SetupError> {
         let existed = path.exists();
@@ -98,7 +116,8 @@ impl ConfigFile {
 
 /// Forgets how it was.
 pub fn forget(place: &Place) -> Result<(), SetupError> {
-    Ok(place.remove(COPY)?)
+    place.remove(COPY)?;
+    Ok(place.remove(NOTES)?)
 }
 
 /// What went wrong with a file.
