@@ -41,13 +41,17 @@ impl Earlier {
     /// The hook of the folder that `core.hooksPath` names, or else of Git's usual folder, for the hook that runs in
     /// `dir`; then what others put into our folder. Never one of ours: it would call this again.
     pub fn elsewhere(dir: &Path, git_dir: &Path, name: &str) -> Result<Self, InstallError> {
-        let hook = match elsewhere::configured_in_hook(dir)? {
-            Some(path) => dir.join(path).join(name),
-            None => git_dir.join("hooks").join(name),
+        let (hook, mut hooks) = if let Some(path) = elsewhere::configured_in_hook(dir)? {
+            (dir.join(path).join(name), Vec::new())
+        } else {
+            let hook = git_dir.join("hooks").join(name);
+            let before = kept(&hook);
+            (hook, before)
         };
-        let ours = read(&hook)?.is_some_and(|text| is_ours(&text));
-        let theirs = (!ours).then_some(hook);
-        let hooks = theirs.into_iter().chain(kept(&elsewhere::folder(git_dir).join(name))).collect();
+        if !read(&hook)?.is_some_and(|text| is_ours(&text)) {
+            hooks.push(hook);
+        }
+        hooks.extend(kept(&elsewhere::folder(git_dir).join(name)));
         Ok(Self { hooks, lfs: false })
     }
 

@@ -162,6 +162,26 @@ fn one_script_for_many_hooks_keeps_its_name() {
 }
 
 #[test]
+fn hooks_that_were_kept_run_when_ours_move_to_another_folder() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    for word in ["first", "second"] {
+        write_script(&dir, ".git/hooks/commit-msg", &note(&world, word));
+        alice.mledger(&dir, &["init"]).ok();
+    }
+    write_script(&dir, ".git/hooks/post-commit", &(note(&world, "third") + ": $(basename \"$0\")\n"));
+    for _ in 0..2 {
+        alice.mledger(&dir, &["init"]).ok();
+        assert!(message(&alice, &dir).contains("Mledger-Manifest: "));
+        assert_eq!(ran(&world), ["first", "second", "third"]);
+    }
+    assert!(dir.join(".git/mledger/shims/post-commit").exists());
+    let report = alice.mledger(&dir, &["init", "--undo"]).ok();
+    assert!(report.contains(".git/hooks/commit-msg.before-mledger: another hook is in its place"), "{report}");
+}
+
+#[test]
 fn a_value_that_beats_ours_is_named_and_nothing_stays() {
     let world = World::new();
     let alice = world.person("alice");
