@@ -39,7 +39,7 @@ pub struct Setting {
 /// The file that holds what was set instead, as JSON: `{"commit.gpgSign":"true","gpg.format":"ssh"}`.
 const OURS: &str = "set.json";
 
-/// What [`restore`] did.
+/// What became of settings that were to be put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// The configuration that was put back.
