@@ -4,6 +4,7 @@ pub mod command;
 pub mod manifest;
 pub mod merge;
 pub mod ref_move;
+pub mod reflog;
 pub mod refs;
 pub mod repository;
 pub mod touched;

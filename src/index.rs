@@ -21,12 +21,12 @@ mod take_in;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use self::take_in::{sql, stored, take_in};
 use crate::entry::leaf::LeafError;
 use crate::entry::statement::StatementError;
-use crate::ledger::read::{Log, ReadError};
+use crate::ledger::read::{Log, ReadError, TILE_WIDTH};
 use crate::name::{NameError, Oid, RefName};
 use crate::object::commit::CommitError;
 use crate::object::tag::TagError;
@@ -41,6 +41,10 @@ const MAPPED_BYTES_MAX: i64 = 256 << 20;
 /// once.
 const WAL_BYTES_MAX: u64 = 128 * 1024;
 
+/// How many entries are taken in at once: a second's work. It is a number of whole bundles, at whose ends the ledger tells
+/// its root at once.
+const ENTRIES_PER_WRITE: u64 = 64 * TILE_WIDTH;
+
 /// How long a statement waits for another process that writes the index.
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -51,6 +55,9 @@ pub enum IndexError {
     /// SQLite.
     #[error("the index beside the ledger cannot be used")]
     Database(#[from] rusqlite::Error),
+    /// A table or an index of the database.
+    #[error("the index beside the ledger does not agree with itself: {0}")]
+    Inconsistent(String),
     /// The ledger.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -140,6 +147,17 @@ impl Index {
         }
     }
 
+    /// Looks whether the file is a whole database, and changes nothing; one that is not there is fine.
+    pub fn examine(path: &Path) -> Result<(), IndexError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.busy_timeout(BUSY_WAIT)?;
+        let said: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said == "ok" { Ok(()) } else { Err(IndexError::Inconsistent(said)) }
+    }
+
     /// Removes the index, as far as it is there. Whoever has it open goes on with the old one to the end.
     pub fn remove(path: &Path) {
         for end in ["", "-wal", "-shm"] {
@@ -175,7 +193,19 @@ impl Index {
         if self.covers(log)? {
             return Ok(());
         }
-        self.write(|write| take_in(write, log))
+        self.take_in_by(log, ENTRIES_PER_WRITE)
+    }
+
+    /// Whoever is interrupted while making the index of a long ledger goes on with it the next time.
+    fn take_in_by(&mut self, log: &Log<'_>, count_max: u64) -> Result<(), IndexError> {
+        let mut is_done = false;
+        while !is_done {
+            self.write(|write| {
+                is_done = take_in(write, log, count_max)?;
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Remembers which receive-pack waits for the push that is about to become the entry `push`. It must stand here
@@ -195,12 +225,24 @@ impl Index {
     /// Moves changes from the log of changes to the file, where there are many. This syncs both: it is for a moment when
     /// nobody waits, and right before a write, which then begins the log anew.
     pub fn tidy(&self) -> Result<(), IndexError> {
-        let log = self.0.path().map(|path| format!("{path}-wal"));
-        let bytes = log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-        if bytes > WAL_BYTES_MAX {
+        if self.log_bytes() > WAL_BYTES_MAX {
             self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Leaves no log of changes behind, where there is a long one and nobody else uses the index: the next process that
+    /// opens it need not read that. For an index that is asked now and then; beside a gate others always come.
+    pub fn compact(&self) -> Result<(), IndexError> {
+        if self.log_bytes() > WAL_BYTES_MAX {
+            self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn log_bytes(&self) -> u64 {
+        let log = self.0.path().map(|path| format!("{path}-wal"));
+        log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len())
     }
 
     fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<(), IndexError>) -> Result<(), IndexError> {

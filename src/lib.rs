@@ -11,8 +11,8 @@
 //!   hook::post_commit: one line                  decide   policy::decide, pure      (lock)
 //! git push (signed when asked)                   append   ledger::append, fsynced   (lock)
 //!   hook::pre_push: is the ledger still          answer   refusal or receipt        (no lock)
-//!   the one this clone has seen?               git moves the refs
-//!                                              hook::post_receive: settle what landed    ledger::verify
+//!   the one this clone has seen? note the      git moves the refs
+//!   push, foretell the answer                  hook::post_receive: settle what landed    ledger::verify
 //! ```
 //!
 //! The actor's signature is Git's own commit signature. `Mledger-Manifest`, a trailer of the commit message, binds the

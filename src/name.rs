@@ -1,6 +1,7 @@
 //! Names, parsed once and trusted below: [`ActorId`], [`RefName`], [`RepoPath`], [`Oid`], [`Origin`].
 
 pub mod fold;
+pub mod nearest;
 
 use std::fmt;
 

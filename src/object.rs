@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod changes;
 pub mod collision;
 pub mod commit;
+pub mod intent;
 pub mod message;
 pub mod person;
 pub mod tag;

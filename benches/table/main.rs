@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! cargo bench                           three minutes
-//! cargo bench -- gate verify            only these parts: start, gate, big, crowd, history, entries, append,
-//!                                       verify, read
+//! cargo bench -- gate verify            only these parts: start, commit, gate, big, crowd, history, entries,
+//!                                       append, verify, read
 //! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
 //! ```
 //!
@@ -18,6 +18,7 @@
 )]
 
 mod big;
+mod commit;
 mod gate;
 mod ledger;
 mod measure;
@@ -39,7 +40,7 @@ pub enum Size {
     Full,
 }
 
-const PARTS: [&str; 9] = ["start", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
+const PARTS: [&str; 10] = ["start", "commit", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -55,6 +56,7 @@ fn main() {
         eprintln!("measuring: {part}");
         match *part {
             "start" => read::start(&mut table),
+            "commit" => commit::commits(&mut table, size),
             "gate" => gate::pushes(&mut table, size),
             "big" => big::pushes(&mut table, size),
             "crowd" => big::crowd(&mut table, size),

@@ -47,18 +47,29 @@ pub fn git_in_hook(dir: &Path) -> Command {
 
 /// Runs a command and returns what it printed, without the last line's end.
 pub fn output(command: &mut Command) -> Result<String, GitError> {
-    let run = command.output().map_err(|error| failure(command, &error.to_string()))?;
-    if run.status.success() {
-        let text = String::from_utf8_lossy(&run.stdout);
-        Ok(text.trim_end_matches('\n').to_owned())
-    } else {
-        Err(failure(command, &complaint(&run)))
-    }
+    let printed = bytes(command)?;
+    Ok(String::from_utf8_lossy(&printed).trim_end_matches('\n').to_owned())
 }
 
-/// Sets a value in the repository's own configuration.
+/// Runs a command and returns what it printed, byte for byte.
+pub fn bytes(command: &mut Command) -> Result<Vec<u8>, GitError> {
+    let run = command.output().map_err(|error| failure(command, &error.to_string()))?;
+    if run.status.success() { Ok(run.stdout) } else { Err(failure(command, &complaint(&run))) }
+}
+
+/// Sets a value in the repository's own configuration, in the place of however many were there.
 pub fn set_config(dir: &Path, key: &str, value: &str) -> Result<(), GitError> {
-    output(git(dir).args(["config", "--local", key, value])).map(|_| ())
+    output(git(dir).args(["config", "--local", "--replace-all", key, value])).map(|_| ())
+}
+
+/// Adds a value to those that a key of the repository's own configuration has, unless it is among them.
+pub fn add_config(dir: &Path, key: &str, value: &str) -> Result<(), GitError> {
+    // Without the key Git fails; a configuration that cannot be read fails below.
+    let present = output(git(dir).args(["config", "--local", "--get-all", key])).unwrap_or_default();
+    if present.lines().any(|line| line == value) {
+        return Ok(());
+    }
+    output(git(dir).args(["config", "--local", "--add", key, value])).map(|_| ())
 }
 
 fn complaint(run: &Output) -> String {

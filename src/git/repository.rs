@@ -373,13 +373,22 @@ impl Repository {
 
     /// A value of the configuration, as text; none if it is not set.
     pub fn config(&self, key: &str) -> Result<Option<String>, GitError> {
+        self.configs([key]).map(|[value]| value)
+    }
+
+    /// Values of the configuration, which is read once for all of them.
+    pub fn configs<const N: usize>(&self, keys: [&str; N]) -> Result<[Option<String>; N], GitError> {
         let failed = |error| GitError::Other("read the configuration", error);
         let config = self.inner.config().and_then(|mut config| config.snapshot()).map_err(failed)?;
-        match config.get_string(key) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
+        let mut values = [const { None }; N];
+        for (value, key) in values.iter_mut().zip(keys) {
+            *value = match config.get_string(key) {
+                Ok(value) => Some(value),
+                Err(error) if error.code() == ErrorCode::NotFound => None,
+                Err(error) => return Err(failed(error)),
+            };
         }
+        Ok(values)
     }
 
     /// Every commit that a ref reaches, parents first, with tree and parents.

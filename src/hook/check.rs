@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::gate::{GateError, policy_in_force};
 use super::gather::{self, GatherError, Sources};
@@ -14,13 +15,14 @@ use super::server_setup::{self, SetupError};
 use crate::clock::Timestamp;
 use crate::git::{GitError, Repository};
 use crate::index::{Index, IndexError};
+use crate::ledger::check::chain;
 use crate::ledger::place::Place;
 use crate::ledger::read::{Log, ReadError};
 use crate::name::{ActorId, Oid, Origin, RefName};
 use crate::object::certificate::Command;
 use crate::policy::Policy;
 use crate::policy::decide::decide;
-use crate::policy::facts::{Facts, Move, Pusher};
+use crate::policy::facts::{Facts, Pusher, Update};
 use crate::policy::reason::{Code, Decision};
 
 /// Why nothing can be said.
@@ -55,11 +57,15 @@ pub struct Push<'a> {
     /// The repository that holds its commits.
     pub repository: &'a Repository,
     /// What it moves.
-    pub command: Command,
+    pub commands: &'a [Command],
+    /// Refs that stand where an authorised push put them, of which the ledger will only say so.
+    pub settled: &'a BTreeMap<RefName, Option<Oid>>,
     /// Who pushes; none: that is not judged.
     pub pusher: Option<Pusher>,
     /// The moment of the decision.
     pub now: Timestamp,
+    /// How long it may be looked at.
+    pub time_max: Duration,
 }
 
 /// What the gate would say.
@@ -67,27 +73,31 @@ pub struct Push<'a> {
 pub struct Checked {
     /// The decision.
     pub decision: Decision,
-    /// How many commits enter the ref.
-    pub entering: usize,
-    /// What would happen to the ref.
-    pub action: Move,
+    /// What would happen to each ref.
+    pub updates: Vec<Update>,
     /// The policy that decided.
     pub policy: Policy,
     /// Whether the push would be let through although the policy denies it.
     pub tolerated: bool,
+    /// Why it could not be looked at to the end, where no limit of the policy ended that; the decision then denies, and
+    /// says no more.
+    pub unread: Option<String>,
 }
 
 /// Judges a push by a ledger and the index that stands at its head.
 pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, CheckError> {
     let (policy, _) = policy_in_force(log, index)?;
-    let settled = &BTreeMap::new();
-    let commands = std::slice::from_ref(&push.command);
-    let sources = Sources { pushed: push.repository, log, index, policy: &policy, settled };
-    let (mut gathered, totals, complete) = match gather::gather(&sources, commands, BTreeMap::new(), gather::TIME_MAX) {
-        Ok(gathered) => (gathered, None, true),
+    let sources = Sources { pushed: push.repository, log, index, policy: &policy, settled: push.settled };
+    let mut unread = None;
+    let (mut gathered, totals) = match gather::gather(&sources, push.commands, BTreeMap::new(), push.time_max) {
+        Ok(gathered) => (gathered, None),
         Err(GatherError::Index(error)) if error.is_damage() => return Err(error.into()),
-        Err(error) => (unjudged(commands, &error), error.totals(), false),
+        Err(error) => {
+            unread = error.totals().is_none().then(|| chain(&error));
+            (unjudged(push.commands, &error), error.totals())
+        }
     };
+    let complete = totals.is_none() && unread.is_none();
     judge_logs(log, log.head().checkpoint.origin(), &mut gathered, |_| Ok(false))?;
     let facts = Facts {
         commits: gathered.commits.iter().map(|(oid, found)| (*oid, found.evidence.facts.clone())).collect(),
@@ -102,10 +112,8 @@ pub fn check(log: &Log<'_>, index: &Index, push: &Push<'_>) -> Result<Checked, C
         decision.reasons.retain(|reason| !about_pusher.contains(&reason.code));
         decision.accepted = !decision.reasons.iter().any(|reason| reason.code.denies());
     }
-    let update = facts.updates.first();
-    let (entering, action) = update.map_or((0, Move::Update), |update| (update.entering.len(), update.action));
     let tolerated = !decision.accepted && complete && is_tolerable(&policy, &decision, &gathered);
-    Ok(Checked { decision, entering, action, policy, tolerated })
+    Ok(Checked { decision, updates: facts.updates, policy, tolerated, unread })
 }
 
 /// The pusher whom an actor's first valid key makes.

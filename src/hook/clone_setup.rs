@@ -11,8 +11,8 @@
 //! Doing it again changes nothing, and mends what is missing.
 
 mod config_file;
-mod enrolment;
-mod key;
+pub mod enrolment;
+pub mod key;
 pub mod machine;
 mod settings;
 
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::install::{self, Done, InstallError};
 use super::pre_push::{REMOTE_KEY, USUAL_REMOTE};
+use super::sent;
 use crate::git::{GitError, Repository, command};
 use crate::identity::key::KeyId;
 use crate::ledger::follow::{self, FollowError, Followed};
@@ -29,9 +30,9 @@ use crate::tlog::key::VerifierKey;
 use config_file::ConfigFile;
 
 pub use enrolment::enrolment;
-pub use key::{Found, KeyError, PassedOver, SigningKey, is_in_agent};
+pub use key::{Found, KeyError, PassedOver, SigningKey};
 use settings::Scope;
-pub use settings::{Restored, Setting};
+pub use settings::{Restored, SIGNING, Setting};
 
 /// The configuration key that names the actor.
 pub const ACTOR_KEY: &str = "mledger.actor";
@@ -122,6 +123,8 @@ pub struct Report {
     pub key: SigningKey,
     /// The ledger that is followed.
     pub ledger: LedgerState,
+    /// Whether Git signs otherwise than with SSH where this clone's configuration does not reach.
+    pub replaces_format: bool,
     /// The configuration that was changed.
     pub settings: Vec<Setting>,
 }
@@ -177,6 +180,7 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
 
     let place = Place::in_repository(repository.git_dir());
     place.create()?;
+    let replaces_format = matches!(key::Configured::read(&base), Err(KeyError::OtherFormat(_)));
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
     let mut config = ConfigFile::of_clone(repository.git_dir(), &place)?;
     let undisturbed = config.is_as_left()?;
@@ -190,7 +194,7 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
     let hooks_path = install::elsewhere(&repository)?;
-    Ok(Report { actor, enrolment, hooks, hooks_path, key, ledger, settings })
+    Ok(Report { actor, enrolment, hooks, hooks_path, key, ledger, replaces_format, settings })
 }
 
 /// Puts back what was there before [`set_up`]. Keys stay, and so does what was pushed.
@@ -209,6 +213,7 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     }
     config_file::forget(&place)?;
     follow::forget(repository.git_dir())?;
+    sent::forget(&place)?;
     Ok(Undone { hooks, left, settings })
 }
 
@@ -229,6 +234,27 @@ pub fn caller(repository: &Repository, options: &Options) -> Result<(ActorId, ke
     let key = key::find_or_make(base, options.home.as_deref(), options.key.as_deref(), &actor)?;
     let name = git_config(base, "user.name").unwrap_or_else(|| actor.to_string());
     Ok((actor, key, name))
+}
+
+/// The key that a clone is configured to sign with.
+pub fn configured_key(repository: &Repository) -> Result<key::Configured, KeyError> {
+    key::Configured::read(base(repository))
+}
+
+/// Makes a clone sign with the key in a file, until [`undo`].
+pub fn use_key(repository: &Repository, path: &Path) -> Result<Vec<Setting>, SetupError> {
+    let place = Place::in_repository(repository.git_dir());
+    place.create()?;
+    let wanted = [("gpg.format", "ssh".to_owned()), ("user.signingKey", path.to_string_lossy().into_owned())];
+    settings::apply(Scope::Clone(base(repository)), &place, &wanted)
+}
+
+/// Who commits in a clone: the actor, and the name of Git's configuration.
+pub fn committer(repository: &Repository) -> Result<(ActorId, String), SetupError> {
+    let base = base(repository);
+    let actor = actor(base, &Options::default())?;
+    let name = git_config(base, "user.name").unwrap_or_else(|| actor.to_string());
+    Ok((actor, name))
 }
 
 fn base(repository: &Repository) -> &Path {

@@ -18,7 +18,7 @@ use crate::policy::reason::Decision;
 use crate::tlog::tree::TreeError;
 
 /// The index, beside the ledger.
-const INDEX_FILE: &str = "index.sqlite";
+pub(super) const INDEX_FILE: &str = "index.sqlite";
 
 /// How often somebody who waits for the lock looks whether there is still something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

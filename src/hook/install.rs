@@ -34,14 +34,16 @@ use std::path::{Path, PathBuf};
 use crate::git::{GitError, Repository, command};
 use chain::{is_same, keep, kept};
 use file::{failed, is_executable, is_there, read, remove, rename, with_suffix, write};
-use shim::{Shim, is_ours};
+use shim::Shim;
 
 pub use chain::Earlier;
 pub use look::{Look, State, look};
+pub use shim::is_ours;
 pub use tool::Tool;
 
 /// The hooks of an engineer's clone.
-pub const CLIENT: [&str; 5] = ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "pre-push"];
+pub const CLIENT: [&str; 7] =
+    ["prepare-commit-msg", "commit-msg", "post-commit", "post-applypatch", "post-merge", "post-rewrite", "pre-push"];
 
 /// The hooks of a server's repository.
 pub const SERVER: [&str; 2] = ["pre-receive", "post-receive"];
@@ -193,6 +195,11 @@ pub fn install_server(repository: &Repository, program: &Path) -> Result<Vec<Str
     Ok(done.into_iter().filter(|(_, done)| *done == Done::Chained).map(|(name, _)| name.to_owned()).collect())
 }
 
+/// What a server's hook is that calls `program`.
+pub(super) fn server_shim(name: &str, program: &Path) -> Result<String, InstallError> {
+    Shim::Beside.text(name, program)
+}
+
 fn base(repository: &Repository) -> &Path {
     repository.work_dir().unwrap_or(repository.git_dir())
 }
@@ -221,7 +228,7 @@ fn knows_its_name(hook: &Path) -> bool {
 /// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are
 /// written anew by them: in their place ours would not last, and under another name theirs would look into another
 /// folder, and check nothing.
-fn slot(folder: &Path, name: &str) -> PathBuf {
+pub(super) fn slot(folder: &Path, name: &str) -> PathBuf {
     let (hook, many) = (folder.join(name), folder.join(format!("{name}.d")));
     let runs_many = |text: Vec<u8>| !is_ours(&text) && text.windows(3).any(|part| part == b".d/");
     if SERVER.contains(&name) && many.is_dir() && is_executable(&hook) && fs::read(&hook).is_ok_and(runs_many) {

@@ -4,6 +4,8 @@
 //! gets proves an amend, so the trailer holds a second digest wherever an amend cannot be excluded: the commit's own
 //! parents, which its signature covers, show later which of the two is meant.
 
+pub(super) mod template;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use crate::git::manifest::{Cache, Limits, ManifestError, manifest};
 use crate::git::{GitError, Repository, command};
 use crate::ledger::follow::{self, FollowError};
 use crate::name::{NameError, Oid};
-use crate::object::message::{LogHead, ManifestDigests, insert};
+use crate::object::message::{LogHead, ManifestDigests, insert_into_bytes};
 
 /// Why a message gets no trailers.
 #[derive(Debug, thiserror::Error)]
@@ -49,46 +51,53 @@ pub fn repository(dir: &Path) -> Result<Repository, GitError> {
     }
 }
 
-/// Puts our trailers into the message in `file`, for the commit that Git is about to make in `dir`.
-pub fn run(dir: &Path, file: &Path) -> Result<(), PrepareError> {
+/// Puts our trailers into the message in `file`, for the commit that Git is about to make in `dir`; `source` is where
+/// Git says that the message comes from.
+pub fn run(dir: &Path, file: &Path, source: &str) -> Result<(), PrepareError> {
     let repository = repository(dir)?;
     let path = dir.join(file);
     let message = read_message(&path)?;
     let digests = digests(dir, &repository)?;
-    let log = follow::remembered(repository.git_dir())?.map(|seen| LogHead {
-        origin: seen.origin().clone(),
-        size: seen.size(),
-        root: seen.root(),
-    });
-    let text = insert(&message, &digests, log.as_ref(), comments(dir, &message).as_deref());
+    let log = newest_log(&repository)?;
+    let comments = comments(dir, &message);
+    template::note(&repository, source, &message, comments.as_deref())?;
+    let text = insert_into_bytes(&message, &digests, log.as_ref(), comments.as_deref());
     fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
 }
 
-/// Reads a commit message that Git wrote.
-pub(super) fn read_message(path: &Path) -> Result<String, PrepareError> {
-    fs::read_to_string(path).map_err(|source| PrepareError::File { what: "read", path: path.to_owned(), source })
+/// The newest checkpoint that this clone has seen of the ledger that it follows, if it follows one.
+pub(super) fn newest_log(repository: &Repository) -> Result<Option<LogHead>, FollowError> {
+    let seen = follow::remembered(repository.git_dir())?;
+    Ok(seen.map(|seen| LogHead { origin: seen.origin().clone(), size: seen.size(), root: seen.root() }))
+}
+
+/// Reads a commit message that Git wrote, in whatever encoding its author uses.
+pub(super) fn read_message(path: &Path) -> Result<Vec<u8>, PrepareError> {
+    fs::read(path).map_err(|source| PrepareError::File { what: "read", path: path.to_owned(), source })
 }
 
 /// What starts a comment in the message, if an editor shows it and Git strips comments afterwards.
-pub(super) fn comments(dir: &Path, message: &str) -> Option<String> {
+pub(super) fn comments(dir: &Path, message: &[u8]) -> Option<String> {
     // Git tells its hooks with this value that it will open no editor.
     if std::env::var_os("GIT_EDITOR").is_some_and(|editor| editor == ":") {
         return None;
     }
-    let get = |key| command::output(command::git_in_hook(dir).args(["config", "--get", key])).ok();
-    let set = get("core.commentString").or_else(|| get("core.commentChar"));
-    match set.as_deref() {
+    // Two names of one thing: the one that is read last holds, as in Git.
+    let words = ["config", "-z", "--get-regexp", r"^core\.comment(string|char)$"];
+    let listed = command::output(command::git_in_hook(dir).args(words)).unwrap_or_default();
+    let last = listed.split('\0').filter_map(|item| item.split_once('\n')).next_back();
+    match last.map(|(_, value)| value) {
         None | Some("") => Some("#".to_owned()),
         Some("auto") => Some(chosen_comment(message).to_string()),
-        Some(_) => set,
+        Some(set) => Some(set.to_owned()),
     }
 }
 
 /// With `auto`, Git picks a character that begins no line of the message, and ends the message with its comments.
-fn chosen_comment(message: &str) -> char {
+fn chosen_comment(message: &[u8]) -> char {
     const CANDIDATES: &str = "#;@!$%^&|:";
-    let last = message.lines().rfind(|line| !line.trim().is_empty());
-    let first = last.and_then(|line| line.chars().next());
+    let last = message.split(|byte| *byte == b'\n').rfind(|line| !line.trim_ascii().is_empty());
+    let first = last.and_then(|line| line.first()).copied().map(char::from);
     first.filter(|first| CANDIDATES.contains(*first)).unwrap_or('#')
 }
 
@@ -107,7 +116,9 @@ fn digests(dir: &Path, repository: &Repository) -> Result<ManifestDigests, Prepa
     let parents: Vec<Oid> = head.iter().copied().chain(merged.iter().copied()).collect();
     let first = digest(&parents)?;
     let spare = match head {
-        Some(head) if may_amend(repository) => Some(digest(&repository.links(&head)?.1)?),
+        Some(head) if may_amend(repository) || is_new_root(repository, &head) => {
+            Some(digest(&repository.links(&head)?.1)?)
+        }
         _ => None,
     };
     Ok(ManifestDigests::new(first, spare))
@@ -149,9 +160,15 @@ fn may_amend(repository: &Repository) -> bool {
     !within && !parent_process().is_some_and(|words| is_plain_commit(&words))
 }
 
+/// Whether HEAD is the empty commit that stands for none while `git rebase --root` makes a root commit.
+fn is_new_root(repository: &Repository, head: &Oid) -> bool {
+    let file = repository.own_dir().join("rebase-merge/squash-onto");
+    fs::read_to_string(file).is_ok_and(|text| Oid::parse(text.trim()) == Ok(*head))
+}
+
 /// The words of the command that runs this hook, where the system tells.
 #[cfg(target_os = "linux")]
-fn parent_process() -> Option<Vec<String>> {
+pub(super) fn parent_process() -> Option<Vec<String>> {
     let parent = std::os::unix::process::parent_id();
     let line = fs::read(format!("/proc/{parent}/cmdline")).ok()?;
     let words = line.strip_suffix(b"\0")?.split(|byte| *byte == 0);
@@ -159,7 +176,7 @@ fn parent_process() -> Option<Vec<String>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn parent_process() -> Option<Vec<String>> {
+pub(super) fn parent_process() -> Option<Vec<String>> {
     None
 }
 
@@ -208,7 +225,7 @@ mod tests {
         for (message, expected) in
             [("", '#'), ("x\n", '#'), ("# title\n\n; Please\n;\n", ';'), ("x\n# Please\n\n", '#')]
         {
-            assert_eq!(chosen_comment(message), expected, "{message}");
+            assert_eq!(chosen_comment(message.as_bytes()), expected, "{message}");
         }
     }
 }

@@ -20,13 +20,19 @@ use crate::policy::document::PolicyError;
 use crate::tlog::key::{KeyError, VerifierKey};
 
 /// The ledger's private key, in OpenSSH's format.
-const KEY_FILE: &str = "ledger.key";
+pub const KEY_FILE: &str = "ledger.key";
 
 /// The key that this copy of the ledger trusts.
 pub const VKEY_FILE: &str = "vkey";
 
 /// The largest pack that a push may bring, in bytes: weights belong in Git LFS, and a server's disk has an end.
 const MAX_INPUT_BYTES: &str = "4294967296";
+
+/// The setting without which no push is asked for a certificate.
+pub(super) const NONCE_SEED: &str = "receive.certNonceSeed";
+
+/// The setting that keeps refs from pushers; it has many values.
+pub(super) const HIDE_REFS: &str = "receive.hideRefs";
 
 /// How old the nonce of a push certificate may be over stateless HTTP, in seconds: there one process gives it and another
 /// gets it back, after the pusher has touched a security key and the pack has been sent, which for [`MAX_INPUT_BYTES`] at
@@ -338,27 +344,39 @@ fn login_of(repository: &Repository) -> Result<String, SetupError> {
 /// it asks pushers for certificates, of which we judge the signatures ourselves.
 fn configure(repository: &Repository, options: &Options, login: &str) -> Result<(), SetupError> {
     let dir = repository.git_dir();
-    let program = options.program.display().to_string();
     if let Some(path) = &options.last_checkpoint {
         command::set_config(dir, last::CONFIG, &path.display().to_string())?;
     }
-    for (key, value) in [
+    for (key, value) in gate_settings(&options.program, login) {
+        match key {
+            // An administrator may hide other refs as well.
+            HIDE_REFS => command::add_config(dir, key, &value)?,
+            _ => command::set_config(dir, key, &value)?,
+        }
+    }
+    if repository.config(NONCE_SEED)?.is_none() { set_nonce_seed(dir) } else { Ok(()) }
+}
+
+/// These settings, but for the seed of nonces, which is another on each server.
+pub(super) fn gate_settings(program: &Path, login: &str) -> [(&'static str, String); 9] {
+    let program = program.display().to_string();
+    [
         ("receive.fsckObjects", "true"),
         ("receive.shallowUpdate", "false"),
-        ("receive.hideRefs", crate::ledger::LOG_REF),
+        (HIDE_REFS, crate::ledger::LOG_REF),
         ("receive.maxInputSize", MAX_INPUT_BYTES),
         ("receive.certNonceSlop", NONCE_SLOP_SECONDS),
         ("core.fsync", "committed,reference"),
         ("gpg.ssh.allowedSignersFile", "/dev/null"),
-        ("gpg.ssh.program", program.as_str()),
+        ("gpg.ssh.program", &program),
         ("mledger.login", login),
-    ] {
-        command::set_config(dir, key, value)?;
-    }
-    if repository.config("receive.certNonceSeed")?.is_none() {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| SetupError::Random)?;
-        command::set_config(dir, "receive.certNonceSeed", &crate::digest::to_hex(&seed))?;
-    }
-    Ok(())
+    ]
+    .map(|(key, value)| (key, value.to_owned()))
+}
+
+/// Makes a new seed. Certificates that are under way with the old one are refused, and made anew.
+pub(super) fn set_nonce_seed(dir: &Path) -> Result<(), SetupError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| SetupError::Random)?;
+    Ok(command::set_config(dir, NONCE_SEED, &crate::digest::to_hex(&seed))?)
 }

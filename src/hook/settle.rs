@@ -15,7 +15,7 @@ use crate::name::{Oid, RefName};
 /// How long a move stays open when nobody knows which process waits for it, in milliseconds: longer than Git takes
 /// to move refs after its hook, shorter than anybody waits for a ledger to tell. So it is where a daemon runs the hooks
 /// for receive-pack, without `/proc`, and where the index was lost in between.
-const UNKNOWN_PROCESS_MS: i64 = 10 * 60 * 1000;
+pub(super) const UNKNOWN_PROCESS_MS: i64 = 10 * 60 * 1000;
 
 /// How far up a receive-pack is looked for.
 const ANCESTORS_MAX: usize = 16;

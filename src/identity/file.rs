@@ -15,6 +15,8 @@ use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{Kdf, LineEnding, PrivateKey};
 
 use crate::identity::ed25519::SecretKey;
+use crate::identity::key::PublicKey;
+use crate::identity::wire::Reader;
 
 /// The longest key file, in bytes: one of RSA with 16384 bits has 13 KB.
 pub const TEXT_BYTES_MAX: usize = 16 << 10;
@@ -69,6 +71,32 @@ pub fn parse_private(openssh_text: &str, passphrase: Option<&str>) -> Result<Sec
     if secret.public().to_bytes() == pair.public.0 { Ok(secret) } else { Err(FileError::Halves) }
 }
 
+/// What a private key's file shows without its passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cover {
+    /// Whether the private half is encrypted.
+    pub encrypted: bool,
+    /// The public half.
+    pub public: PublicKey,
+}
+
+/// Reads the cover of an OpenSSH private key of any type. None where the text is another format, whose cover shows no
+/// public half, or the public half is none that counts.
+pub fn cover(openssh_text: &str) -> Option<Cover> {
+    if openssh_text.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let body = openssh_text.trim().strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?;
+    let encoded: String = body.strip_suffix("-----END OPENSSH PRIVATE KEY-----")?.split_ascii_whitespace().collect();
+    let bytes = base64_simd::STANDARD.decode_to_vec(encoded).ok()?;
+    let mut reader = Reader::new(&bytes);
+    reader.expect(b"openssh-key-v1\0")?;
+    let cipher = reader.string()?;
+    let (_kdf, _options) = (reader.string()?, reader.string()?);
+    let public = reader.uint32().filter(|count| *count == 1).and_then(|_| reader.string())?;
+    Some(Cover { encrypted: cipher != b"none", public: PublicKey::from_blob(public).ok()? })
+}
+
 fn decrypt(key: &PrivateKey, passphrase: Option<&str>) -> Result<PrivateKey, FileError> {
     let passphrase = passphrase.ok_or(FileError::Encrypted)?;
     match key.kdf() {
@@ -89,7 +117,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::identity::key::PublicKey;
     use crate::object::fixture::Sandbox;
 
     fn secret() -> SecretKey {
@@ -120,6 +147,22 @@ mod tests {
                 assert!(matches!(parse_private(&text, Some("wrong")), Err(FileError::Passphrase { .. })));
             }
         }
+    }
+
+    #[test]
+    fn the_cover_shows_the_public_half_and_whether_there_is_a_passphrase() {
+        let sandbox = Sandbox::new();
+        for (kind, passphrase) in [("ed25519", ""), ("ed25519", "secret"), ("ecdsa", "secret"), ("rsa", "secret")] {
+            sandbox.remove(&["key", "key.pub"]);
+            sandbox.run("ssh-keygen", &["-q", "-t", kind, "-N", passphrase, "-f", "key"], b"");
+            let text = String::from_utf8(sandbox.read("key")).unwrap();
+            let public = PublicKey::parse(&String::from_utf8(sandbox.read("key.pub")).unwrap()).unwrap();
+            assert_eq!(cover(&text), Some(Cover { encrypted: !passphrase.is_empty(), public }));
+        }
+        sandbox.remove(&["key", "key.pub"]);
+        sandbox.run("ssh-keygen", &["-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", "key"], b"");
+        assert_eq!(cover(&String::from_utf8(sandbox.read("key")).unwrap()), None);
+        assert_eq!(cover(""), None);
     }
 
     #[test]
@@ -155,6 +198,7 @@ mod tests {
             let mut bytes = text.as_bytes().to_vec();
             let at = at % bytes.len();
             bytes[at] = byte;
+            let _ = cover(std::str::from_utf8(&bytes).unwrap());
             if let Ok(key) = parse_private(std::str::from_utf8(&bytes).unwrap(), None) {
                 prop_assert_eq!(key.public(), secret().public());
             }

@@ -8,13 +8,14 @@ use crate::digest::{Digest, sha256};
 use crate::entry::field::Field;
 use crate::entry::leaf::{Leaf, Push, State};
 use crate::entry::statement::{Envelope, Statement, parse_commits};
-use crate::ledger::read::Log;
+use crate::ledger::read::{Log, TILE_WIDTH};
 use crate::ledger::replay::{parse_baseline_commit, parse_baseline_ref};
 use crate::name::{Oid, RefName};
 use crate::object::certificate;
 use crate::object::commit::Commit;
 use crate::object::tag::Tag;
 use crate::policy::facts::Voucher;
+use crate::tlog::tree;
 
 /// Raised whenever the tables or what they hold change; an index of another version is made anew.
 const SCHEMA_VERSION: i64 = 5;
@@ -67,25 +68,27 @@ pub(super) fn stored(db: &Connection) -> Result<Option<(u64, Digest)>, IndexErro
     Ok(row.optional()?)
 }
 
-/// Applies the entries that the index lacks.
-pub(super) fn take_in(write: &Transaction<'_>, log: &Log<'_>) -> Result<(), IndexError> {
-    let size = match stored(write)? {
-        Some((size, root)) if size > log.size() && is_newer(log, size, &root)? => return Ok(()),
+/// Applies the entries that the index lacks, `count_max` at most; whether none is left.
+pub(super) fn take_in(write: &Transaction<'_>, log: &Log<'_>, count_max: u64) -> Result<bool, IndexError> {
+    let from = match stored(write)? {
+        Some((size, root)) if size > log.size() && is_newer(log, size, &root)? => return Ok(true),
         Some((size, root)) if log.was(size, &root)? => size,
         Some(_) | None => {
             reset(write)?;
             0
         }
     };
-    log.each(size..log.size(), |index, bytes| {
+    let size = log.size().min((from - from % TILE_WIDTH).saturating_add(count_max));
+    log.each(from..size, |index, bytes| {
         let leaf = Leaf::parse(bytes).map_err(|source| IndexError::Leaf { index, source })?;
         apply(write, log, index, leaf)
     })?;
-    write.execute("DELETE FROM waiting WHERE push < ?", [sql(log.size())])?;
-    write.execute("DELETE FROM meta", [])?;
     let head = &log.head().checkpoint;
-    write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(head.size()), head.root().as_bytes()])?;
-    Ok(())
+    let root = if size == head.size() { head.root() } else { tree::root(log, size)? };
+    write.execute("DELETE FROM waiting WHERE push < ?", [sql(size)])?;
+    write.execute("DELETE FROM meta", [])?;
+    write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(size), root.as_bytes()])?;
+    Ok(size == head.size())
 }
 
 /// Whether the ledger, opened anew, holds what the index has taken in.

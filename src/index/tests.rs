@@ -164,3 +164,35 @@ fn an_index_of_another_ledger_or_version_is_made_anew() {
         assert_eq!(index.open_moves().unwrap().len(), 1, "{damage}");
     }
 }
+
+#[test]
+fn making_it_goes_on_where_it_was_interrupted() {
+    let server = server();
+    for _ in 0..3 {
+        server.append((0..200).map(|_| observed()).collect());
+    }
+    let log = server.log();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.sqlite");
+    let mut whole = Index::open(&folder.path().join("other.sqlite"), &log).unwrap();
+    let mut index = Index(Connection::open(&path).unwrap());
+    let mut sizes = Vec::new();
+    for _ in 0..2 {
+        index.write(|write| take_in(write, &log, TILE_WIDTH).map(|done| assert!(!done))).unwrap();
+        let (size, root) = stored(&index.0).unwrap().unwrap();
+        assert!(log.was(size, &root).unwrap());
+        sizes.push(size);
+        index = Index(Connection::open(&path).unwrap());
+    }
+    assert_eq!(sizes, [TILE_WIDTH, 2 * TILE_WIDTH]);
+    index.sync(&log).unwrap();
+    assert_eq!(stored(&index.0).unwrap(), stored(&whole.0).unwrap());
+    index.compact().unwrap();
+    assert!(index.log_bytes() <= WAL_BYTES_MAX);
+    assert_eq!(index.tips().unwrap(), whole.tips().unwrap());
+    // From the middle of a bundle it gets to the ends of bundles again.
+    server.append((0..200).map(|_| observed()).collect());
+    let log = server.log();
+    whole.take_in_by(&log, TILE_WIDTH).unwrap();
+    assert!(whole.covers(&log).unwrap());
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::hashes::{CacheError, HashCache};
+use super::hashes::{self, CacheError, HashCache};
 use super::last::LastCheckpoint;
 use super::message::{LEAVES_BYTES_MAX, Message};
 use super::place::{Lock, Place, PlaceError};
@@ -153,7 +153,7 @@ impl<'a> Locked<'a> {
     ) -> Result<Self, AppendError> {
         let (repository, last) = open_durable(repository, place)?;
         let log = Log::open(&repository, Some(&signer.vkey()))?;
-        let cache = HashCache::open(&place.file("hashes"), &log)?;
+        let cache = HashCache::open(&place.file(hashes::FILE), &log)?;
         check_extends_last(&last, &log, &cache, signer)?;
         let time = newest_time(&log)?;
         let head = Some(log.head().clone());
@@ -168,7 +168,7 @@ impl<'a> Locked<'a> {
         if let Some(checkpoint) = last.newest(&signer.vkey())? {
             return Err(AppendError::Gone { signed: checkpoint.size() });
         }
-        let cache = HashCache::create(&place.file("hashes"))?;
+        let cache = HashCache::create(&place.file(hashes::FILE))?;
         let time = Timestamp::from_millis(0).unwrap_or_else(Timestamp::now);
         Ok(Self { repository, last, signer, head: None, cache, time, _lock: lock })
     }

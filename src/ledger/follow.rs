@@ -193,6 +193,11 @@ pub fn repository(git_dir: &Path) -> Result<Option<Repository>, FollowError> {
     if path.exists() { Ok(Some(Repository::open(&path)?)) } else { Ok(None) }
 }
 
+/// The key that the followed ledger must be signed with, if one is followed.
+pub fn vkey(git_dir: &Path) -> Result<Option<VerifierKey>, FollowError> {
+    pinned_vkey(&Place::in_repository(git_dir), None)
+}
+
 /// Whom the followed ledger's policy knows a key as, at any time. It asks the view in the ledger's tree, which `verify`
 /// holds against the entries: good enough to tell people where they stand.
 pub fn enrolled(git_dir: &Path, key: &KeyId) -> Result<Option<ActorId>, FollowError> {

@@ -21,6 +21,9 @@ use crate::tlog::tree;
 
 const HASH_BYTES: u64 = 32;
 
+/// The cache's file.
+pub const FILE: &str = "hashes";
+
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,6 +70,20 @@ impl HashCache {
         let mut cache = Self::open_file(path, 0)?;
         cache.truncate()?;
         Ok(cache)
+    }
+
+    /// Whether the cache in this file yields the ledger's root, or is not there. Nothing is changed.
+    pub fn is_sound(path: &Path, log: &Log<'_>) -> bool {
+        let checkpoint = &log.head().checkpoint;
+        match std::fs::metadata(path) {
+            Err(error) => return error.kind() == std::io::ErrorKind::NotFound,
+            Ok(found) if !found.is_file() => return false,
+            Ok(_) => {}
+        }
+        let Ok(file) = File::open(path) else { return false };
+        let (size, stored) = (checkpoint.size(), stored_count(checkpoint.size()));
+        let cache = Self { path: path.to_owned(), file: RefCell::new(file), stored, size, pending: Vec::new() };
+        matches!(tree::root(&cache, size), Ok(root) if root == checkpoint.root())
     }
 
     fn open_file(path: &Path, size: u64) -> Result<Self, CacheError> {

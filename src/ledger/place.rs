@@ -70,7 +70,12 @@ impl Place {
 
     /// The same with another wait.
     pub fn lock_within(&self, wait: Duration) -> Result<Lock, PlaceError> {
-        let path = self.file("lock");
+        self.lock_file("lock", wait)
+    }
+
+    /// Takes the lock of that name, for files that nobody holds the append lock for.
+    pub fn lock_file(&self, name: &str, wait: Duration) -> Result<Lock, PlaceError> {
+        let path = self.file(name);
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|source| error("open", &path, source))?;
         let begin = Instant::now();

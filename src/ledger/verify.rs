@@ -75,6 +75,9 @@ pub struct Report {
     pub origin: Origin,
     /// What does not hold.
     pub problems: Vec<Problem>,
+    /// How many receipts of pushes made here the ledger was held against; none where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<u64>,
     /// The refs that were looked at.
     pub refs: Refs,
     /// The tree's root by the checkpoint.
@@ -176,6 +179,7 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
         objects: replay.objects.map(|objects| objects.counts),
         origin: checkpoint.origin().clone(),
         problems: replay.problems,
+        receipts: None,
         refs,
         root: checkpoint.root(),
         signatures: counts.signatures,

@@ -15,7 +15,7 @@ mod insert;
 
 use std::fmt;
 
-pub use insert::{insert, is_only_ours};
+pub use insert::{insert, insert_into_bytes, is_only_ours, without_comments, written};
 
 use crate::digest::Digest;
 use crate::name::Origin;
@@ -160,6 +160,11 @@ fn last_paragraph<'a, 'text>(lines: &'a [&'text str]) -> Option<&'a [&'text str]
 
 /// Whether Git sees trailers here, and the first line is one.
 fn is_trailer_block(paragraph: &[&str]) -> bool {
+    paragraph.first().is_some_and(|line| is_trailer(line)) && is_block_to_git(paragraph)
+}
+
+/// Whether Git sees trailers here: nothing else, or a quarter of the lines where Git itself wrote one.
+fn is_block_to_git(paragraph: &[&str]) -> bool {
     let (mut trailers, mut others, mut git_wrote, mut inside) = (0_usize, 0_usize, false, false);
     for line in paragraph {
         if !is_continuation(line) {
@@ -169,8 +174,7 @@ fn is_trailer_block(paragraph: &[&str]) -> bool {
         }
         others += usize::from(!inside);
     }
-    let begins = paragraph.first().is_some_and(|line| is_trailer(line));
-    begins && (others == 0 || git_wrote && trailers.saturating_mul(3) >= others)
+    trailers > 0 && (others == 0 || git_wrote && trailers.saturating_mul(3) >= others)
 }
 
 fn is_trailer(line: &str) -> bool {
@@ -187,6 +191,11 @@ fn split_trailer(line: &str) -> Option<(&str, &str)> {
     let name = name.trim_end_matches([' ', '\t']);
     let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     fits.then_some((name, value))
+}
+
+/// Whether a line is one of our trailers, in whatever form.
+pub fn is_ours(line: &str) -> bool {
+    our_name(line).is_some()
 }
 
 /// Which of ours a line would be to Git, which ignores case.

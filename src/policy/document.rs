@@ -31,7 +31,6 @@
 
 mod actors;
 mod admin;
-mod nearest;
 mod reader;
 mod roles;
 mod rules;

@@ -1,6 +1,7 @@
 //! Rules: what an update must bring along where it touches these refs and paths.
 
 use super::pattern::{PathSet, RefSet};
+use crate::name::{RefName, RepoPath};
 
 /// Demands on every update that matches. At least one of them is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,16 @@ pub struct Approvals {
 }
 
 impl Rule {
+    /// Whether it demands trailers of a commit that enters this ref, by what is known before its paths are.
+    pub fn may_want_trailers(&self, refname: &RefName) -> bool {
+        !self.trailers.is_empty() && self.refs.touches(refname)
+    }
+
+    /// Whether it looks at a commit that changes these paths.
+    pub fn concerns(&self, paths: &[RepoPath]) -> bool {
+        self.paths.is_every() || paths.iter().any(|path| self.paths.touches(path))
+    }
+
     /// Whether it demands anything of single commits.
     pub fn is_about_commits(&self) -> bool {
         self.log || self.manifest || !self.trailers.is_empty()

@@ -45,3 +45,26 @@ fn a_machine_with_git_and_nothing_else_is_enough() {
     assert_ne!(poor.run(Command::new(bin.join("sh")).args(["-c", "command -v ssh-keygen"]), None).code, Some(0));
     poor.run(Command::new(MLEDGER).args(["--quiet", "demo"]).current_dir(world.root()), None).ok();
 }
+
+#[cfg(unix)]
+#[test]
+fn who_interrupts_the_story_finds_nothing_left_of_it() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::{BufRead, BufReader};
+
+    let world = World::new();
+    let nobody = world.person_without_key("nobody");
+    let temporary = world.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut demo = Command::new(MLEDGER);
+    demo.arg("demo").env("HOME", &nobody.home).env("TMPDIR", &temporary);
+    let mut demo = demo.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    assert!(lines.by_ref().any(|line| line.unwrap().contains("2. ")), "the second chapter begins");
+    assert!(std::fs::read_dir(&temporary).unwrap().count() > 0);
+    let pid = Pid::from_raw(i32::try_from(demo.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    lines.for_each(drop);
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}

@@ -319,11 +319,17 @@ fn init_finds_every_kind_of_key_and_says_what_it_passes_over() {
     let key = SecurityKey { secret: SecretKey::from_seed(&[4; 32]), application: "ssh:" };
     write(&carla.home, ".ssh/id_ed25519_sk.pub", &format!("{} carla\n", key.line()));
     carla.git(world.root(), &["init", "-q", "c"]).ok();
-    assert_eq!(init(&carla, &world.path("c"))["key"]["public"], key.line());
+    let report = init(&carla, &world.path("c"));
+    assert_eq!(report["key"]["found"], "made", "nobody can sign with a public half alone");
+    let why = "its private half lies nowhere beside it, and no SSH agent answers";
+    assert_eq!(report["key"]["passed-over"][0]["why"], why);
+    let file = at_home(&carla, "id_ed25519_sk.pub");
+    let chosen = carla.mledger(&world.path("c"), &["init", "--key", file.to_str().unwrap()]).ok();
+    assert!(chosen.contains("it wants a touch") && chosen.contains("nobody can sign with it now"), "{chosen}");
 
     // What cannot be used is named, place by place; a key is made in its stead.
     let dan = person(&world, "dan", "id_rsa", "rsa", "2048");
-    keygen(&dan, &["-t", "ecdsa", "-N", "secret", "-f", at_home(&dan, "id_ecdsa").to_str().unwrap()]);
+    keygen(&dan, &["-t", "ecdsa", "-m", "PEM", "-N", "secret", "-f", at_home(&dan, "id_ecdsa").to_str().unwrap()]);
     fs::remove_file(at_home(&dan, "id_ecdsa.pub")).unwrap();
     write(&dan.home, ".ssh/id_dsa.pub", "ssh-dss AAAAB3NzaC1kc3M= dan\n");
     dan.git(world.root(), &["config", "--file", dan.home.join(".gitconfig").to_str().unwrap(), "gpg.format", "ssh"])

@@ -18,7 +18,9 @@ fn type_in(person: &Person, dir: &Path, line: &str) -> Run {
 fn tried(said: &str, headline: &str) -> String {
     let (_, after) = said.split_once(headline).unwrap_or_else(|| panic!("no `{headline}` in\n{said}"));
     let line = after.lines().find_map(|line| line.trim_start_matches("remote:").trim().strip_prefix("try "));
-    line.unwrap_or_else(|| panic!("nothing to try in\n{said}")).trim().to_owned()
+    let line = line.unwrap_or_else(|| panic!("nothing to try in\n{said}"));
+    // What the command is for stands behind it.
+    line.split("     ").find(|part| !part.is_empty()).unwrap_or_default().trim().to_owned()
 }
 
 #[test]
@@ -35,7 +37,10 @@ fn commits_from_before_init_are_mended_by_the_line_in_the_refusal() {
 
     let said = bank.alice.push(&dir, &["HEAD:refs/heads/dev/a"]).fails();
     let line = tried(&said, "a commit is not signed");
-    assert!(line.ends_with("--root"), "{line}");
+    assert_eq!(line, "mledger resign");
+    let said = type_in(&bank.alice, &dir, &line).fails();
+    assert!(said.contains("try: mledger init\n       mledger resign"), "{said}");
+    type_in(&bank.alice, &dir, "mledger init").ok();
     type_in(&bank.alice, &dir, &line).ok();
     bank.alice.push(&dir, &["HEAD:refs/heads/dev/a"]).ok();
     assert_eq!(bank.alice.git(&dir, &["rev-list", "--count", "--merges", "HEAD"]).ok(), "1");
@@ -179,10 +184,10 @@ fn init_says_what_it_found_and_what_to_do_next() {
     assert!(first.starts_with("From now on") && first.contains("mledger init --remote NAME"), "{first}");
     assert!(init(&[]).ok().starts_with("This clone is set up already"));
     assert!(init(&["--remote", "nope"]).fails().contains("try: git remote -v"));
-    assert!(init(&["--key", "nope"]).fails().contains("try: ssh-keygen -t ed25519"));
+    assert!(init(&["--key", "nope"]).fails().contains("mledger key new"));
     let change = ["-q", "-p", "-N", "secret", "-P", "", "-f", alice.key_file().to_str().unwrap()].map(str::to_owned);
     alice.run(Command::new("ssh-keygen").args(change), None).ok();
-    assert!(init(&[]).ok().contains("ssh-add '"));
+    assert!(init(&[]).ok().contains("ssh-add ~/.ssh/id_ed25519"));
 
     let nobody = world.person_without_key("nobody");
     fs::write(nobody.home.join(".gitconfig"), "").unwrap();

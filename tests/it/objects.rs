@@ -131,7 +131,7 @@ fn a_signature_has_one_form() {
         let said = bank.refused("commit-signature-invalid", "a commit's signature does not count", || {
             push(alice, &dir, &with(&bad))
         });
-        assert!(said.contains("why     ") && said.contains("try     mledger init && git rebase"), "{said}");
+        assert!(said.contains("why     ") && said.contains("try     mledger resign"), "{said}");
     }
     push(alice, &dir, &with(&armour)).ok();
     bank.holds();

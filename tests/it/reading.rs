@@ -391,5 +391,5 @@ fn completions_and_manual_pages_cover_every_command() {
         assert!(pages.contains(page), "{page} {pages:?}");
     }
     let log = fs::read_to_string(dir.join("mledger-log.1")).unwrap();
-    assert!(log.contains("EXTRA") && log.contains("Example"), "{log}");
+    assert!(log.contains("NOTES") && log.contains("Example"), "{log}");
 }

@@ -4,25 +4,32 @@
 //! A new verb is its `mod` line, a variant of [`Command`] and an arm of [`run`].
 
 mod check;
+mod commit;
 mod completions;
 mod demo;
+mod doctor;
 mod export;
 mod hook;
 mod import;
 mod init;
+mod key;
 mod log;
 mod man;
+mod overview;
 pub mod policy;
 mod prove;
 mod reconcile;
+mod resign;
 mod show;
+mod status;
 mod verify;
 mod verify_proof;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -42,6 +49,15 @@ Exit codes: 0 fine, 1 failed, 2 usage, 3 denied by policy, 4 verification found 
 
 Example:
   mledger log -n 20";
+
+impl Cli {
+    /// Reads the words of a command line. Help and version come back as errors, as clap does it.
+    pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut command = overview::with_overview(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
@@ -69,12 +85,17 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Init(init::Args),
+    Status(status::Args),
     Verify(verify::Args),
     Log(log::Args),
     Show(show::Args),
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
+    Commit(commit::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
+    Resign(resign::Args),
+    Key(key::Args),
     Policy(policy::Args),
     Import(import::Args),
     Reconcile(reconcile::Args),
@@ -89,12 +110,17 @@ pub enum Command {
 pub fn run(context: &Context, command: &Command) -> Result<End, Failure> {
     match command {
         Command::Init(args) => init::run(context, args),
+        Command::Status(args) => status::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Log(args) => log::run(context, args),
         Command::Show(args) => show::run(context, args),
         Command::Prove(args) => prove::run(context, args),
         Command::VerifyProof(args) => verify_proof::run(context, args),
+        Command::Commit(args) => commit::run(context, args),
         Command::Check(args) => check::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
+        Command::Resign(args) => resign::run(context, args),
+        Command::Key(args) => key::run(context, args),
         Command::Policy(args) => policy::run(context, args),
         Command::Import(args) => import::run(context, args),
         Command::Reconcile(args) => reconcile::run(context, args),
@@ -133,8 +159,6 @@ impl End {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

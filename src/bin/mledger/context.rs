@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
+use mledger::hook::forecast::INDEX_FILE;
+use mledger::hook::sent;
 use mledger::index::Index;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::Log;
@@ -22,9 +24,6 @@ use mledger::tlog::key::VerifierKey;
 use crate::command::Global;
 use crate::error::Failure;
 use crate::output::{Output, counted, first_line};
-
-/// The index that the commands share. A gate's own is another: it notes there who waits.
-const INDEX_FILE: &str = "check.sqlite";
 
 /// What every command starts from.
 pub struct Context {
@@ -85,8 +84,14 @@ impl Context {
     pub fn catch_up(&self, source: &Source) -> Result<(), Failure> {
         let clone = source.repository();
         let Some(remote) = clone_setup::remote(clone)?.filter(|_| source.is_followed()) else { return Ok(()) };
+        let evidence = sent::look(clone).unwrap_or_default();
         match follow::fetch(clone.git_dir(), &follow::remote_url(clone, &remote)?, source.vkey.as_ref()) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if let Err(error) = sent::settle_followed(clone, &evidence, u64::MAX) {
+                    self.output.detail(format_args!("note: answers to pushes could not be remembered: {error}"));
+                }
+                Ok(())
+            }
             Err(error) if error.is_contradiction() => Err(error.into()),
             Err(error) => {
                 let why = first_line(&error.to_string());
@@ -145,7 +150,9 @@ impl Source {
             Some(ledger) => ledger.git_dir().join(INDEX_FILE),
             None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
         };
-        Ok(Index::open(&file, log)?)
+        let index = Index::open(&file, log)?;
+        index.compact()?;
+        Ok(index)
     }
 
     /// The repository that holds the ledger.

@@ -7,6 +7,7 @@
 mod command;
 mod context;
 mod error;
+mod keeping;
 mod output;
 mod refusal;
 mod statement;
@@ -15,8 +16,6 @@ mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use self::command::Cli;
 use self::context::Context;
@@ -27,7 +26,7 @@ fn main() -> ExitCode {
     if verifier::is_called(&arguments) {
         return verifier::answer(&arguments);
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         // Help and version are such errors, too; clap knows where each goes and what it counts as.
         Err(error) => {

@@ -142,6 +142,16 @@ pub fn tame(text: &str) -> String {
     text.chars().map(|char| if wild(char) { '\u{fffd}' } else { char }).collect()
 }
 
+/// A word of a command to type, in quotes where a shell would take it for something else.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-@:+,=".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", tame(word).replace('\'', r"'\''"))
+    }
+}
+
 /// At most `columns` characters of a line; an ellipsis stands for the rest.
 pub fn cut(line: &str, columns: usize) -> String {
     match line.char_indices().nth(columns) {
@@ -166,6 +176,51 @@ pub fn wrapped(line: &str, columns: Option<usize>) -> Vec<String> {
     }
     lines
 }
+
+/// A sheet of lines `  name    value`, fitted to the terminal: a long value goes on beneath itself. Nothing is broken
+/// within a word, and nothing at all where there is no terminal.
+pub fn fitted(sheet: &str) -> String {
+    columns().map_or_else(|| sheet.to_owned(), |columns| folded(sheet, columns))
+}
+
+fn folded(sheet: &str, columns: usize) -> String {
+    sheet.lines().map(|line| folded_line(line, columns) + "\n").collect()
+}
+
+fn folded_line(line: &str, columns: usize) -> String {
+    let shown = |text: &str| anstream::adapter::strip_str(text).to_string();
+    let plain = shown(line);
+    if plain.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let indent = value_column(&plain);
+    let (mut text, mut width) = (String::new(), 0);
+    for (at, word) in line.split(' ').enumerate() {
+        let word_width = shown(word).chars().count();
+        if width > indent && word_width > 0 && width + 1 + word_width > columns {
+            text = text.trim_end().to_owned() + "\n" + &" ".repeat(indent);
+            width = indent;
+        } else if at > 0 {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += word_width;
+    }
+    text
+}
+
+/// Where the value of a line begins: after a name with two blanks behind it, else at the line's first word.
+fn value_column(line: &str) -> usize {
+    let begin = line.chars().take_while(|char| *char == ' ').count();
+    let chars: Vec<char> = line.chars().skip(begin).collect();
+    let gap = chars.windows(2).position(|two| two == [' ', ' ']);
+    let value = gap.and_then(|gap| Some(gap + chars.get(gap..)?.iter().position(|char| *char != ' ')?));
+    begin + value.filter(|value| *value <= LABEL_CHARS_MAX).unwrap_or(0)
+}
+
+/// The longest name of a line on a sheet, with the blanks after it.
+const LABEL_CHARS_MAX: usize = 20;
 
 /// `1 entry`, `2 entries`.
 pub fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
@@ -227,6 +282,36 @@ mod tests {
         ] {
             assert_eq!(wrapped(line, columns), lines);
         }
+    }
+
+    #[test]
+    fn words_for_a_shell_are_quoted_where_they_must_be() {
+        for (word, shown) in [
+            ("dev/é-1", "dev/é-1"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+            ("\u{1b}[2J", "'\u{fffd}[2J'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_value_goes_on_beneath_itself() {
+        for (sheet, folds) in [
+            ("  hooks   one, two, three\n", "  hooks   one,\n          two,\n          three\n"),
+            ("  short   x\n", "  short   x\n"),
+            ("  key     0123456789abcdef\n", "  key     0123456789abcdef\n"),
+            ("plain words and no name\n", "plain words and\nno name\n"),
+            ("    set in, but long it is\n", "    set in, but\n    long it is\n"),
+            ("\n", "\n"),
+        ] {
+            assert_eq!(folded(sheet, 15), folds);
+        }
+        let coloured = format!("  a  {GOOD}one{GOOD:#} {BAD}two{BAD:#}\n");
+        assert_eq!(anstream::adapter::strip_str(&folded(&coloured, 9)).to_string(), "  a  one\n     two\n");
     }
 
     #[test]

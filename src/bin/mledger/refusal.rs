@@ -6,7 +6,7 @@ use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
 
-use crate::output::{cut, tame};
+use crate::output::{counted, cut, tame};
 
 /// The most bytes of an answer: a client that stops reading must not hold up the server, and a pipe holds 64 KiB.
 const BYTES_MAX: usize = 15 * 1024;
@@ -17,11 +17,25 @@ const NOTE_BYTES_MAX: usize = 4 * 1024;
 /// How much of a line is said, in characters: a path may have 16,000.
 const LINE_CHARS_MAX: usize = 1000;
 
+/// How many reasons a warning before the push names.
+const FOREWARNED_MAX: usize = 3;
+
 /// How much is kept free for the line that ends an answer too long.
 const LAST_BYTES_MAX: usize = 80;
 
-/// The answer as text, a line each, ending in a line end. A commit that `is_root` has nothing before it to rebase on.
-pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> String {
+/// What mends one's own commits.
+const RESIGN: [&str; 2] =
+    ["mledger resign", "then push again; in a clone that is not set up, mledger init comes first"];
+
+/// What to do where a forge's button or bot made the commit: its hook-less commits carry no trailer, and no key of an
+/// actor.
+const BY_FORGE: [&str; 2] = [
+    "merge or squash in a clone instead of the forge, and push that: no one can sign for its button",
+    "or make its commits yours, in your clone: mledger resign --others, then push again",
+];
+
+/// The answer as text, a line each, ending in a line end. A commit that `is_forges` nobody can sign again.
+pub fn text(answer: &Answer, origin: &str, is_forges: &dyn Fn(&Oid) -> bool) -> String {
     let mut text = String::new();
     let place = answer.entry.map_or_else(|| origin.to_owned(), |entry| format!("entry {entry} of {origin}"));
     if answer.accepted {
@@ -44,30 +58,40 @@ pub fn text(answer: &Answer, origin: &str, is_root: &dyn Fn(&Oid) -> bool) -> St
     }
     if let Some(decision) = answer.decision.as_ref().filter(|decision| !decision.accepted) {
         let bytes_max = BYTES_MAX.saturating_sub(text.len());
-        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_root));
+        text.push_str(&reasons_within(bytes_max, decision, answer.policy.as_deref(), is_forges));
     }
     text
 }
 
 /// Everything that stands against a push, each with the next step.
-pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> String {
-    reasons_within(BYTES_MAX, decision, policy, is_root)
+pub fn reasons(decision: &Decision, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> String {
+    reasons_within(BYTES_MAX, decision, policy, is_forges)
 }
 
 fn reasons_within(
     bytes_max: usize,
     decision: &Decision,
     policy: Option<&Policy>,
-    is_root: &dyn Fn(&Oid) -> bool,
+    is_forges: &dyn Fn(&Oid) -> bool,
 ) -> String {
     let (mut text, mut said) = (String::new(), Vec::new());
     for reason in decision.reasons.iter().filter(|reason| reason.code.denies()) {
-        let block = block(reason, policy, is_root, &mut said);
+        let block = block(reason, policy, is_forges, &mut said);
         if text.len() + block.len() + LAST_BYTES_MAX > bytes_max {
             line(&mut text, "\n  … and more reasons, which the ledger holds in part");
             break;
         }
         text.push_str(&block);
+    }
+    text
+}
+
+/// What stands against a push that is about to be made, in few lines: the answer that follows says what to try.
+pub fn forewarning(decision: &Decision, policy: &Policy) -> String {
+    let against: Vec<&Reason> = decision.reasons.iter().filter(|reason| reason.code.denies()).collect();
+    let mut text: String = against.iter().take(FOREWARNED_MAX).map(|reason| what(reason, Some(policy))).collect();
+    if let Some(more) = against.len().checked_sub(FOREWARNED_MAX).filter(|more| *more > 0) {
+        line(&mut text, &format!("  … and {}", counted(more, "more reason", "more reasons")));
     }
     text
 }
@@ -83,20 +107,26 @@ fn line(text: &mut String, words: &str) {
     text.push('\n');
 }
 
-/// One reason: a headline, the facts in a column, and the next step, unless that was `said` before.
-fn block(
-    reason: &Reason,
-    policy: Option<&Policy>,
-    is_root: &dyn Fn(&Oid) -> bool,
-    said: &mut Vec<Vec<String>>,
-) -> String {
+/// One reason: a headline, and the facts in a column.
+fn what(reason: &Reason, policy: Option<&Policy>) -> String {
     let mut text = String::new();
     let place = reason.refname.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    line(&mut text, &format!("\n  {place}{}", headline(reason)));
+    line(&mut text, &format!("  {place}{}", headline(reason)));
     for (name, value) in facts(reason, policy) {
         line(&mut text, &format!("    {name:<8}{value}"));
     }
-    let steps = next_step(reason, policy, is_root);
+    text
+}
+
+/// The same with the next step, unless that was `said` before.
+fn block(
+    reason: &Reason,
+    policy: Option<&Policy>,
+    is_forges: &dyn Fn(&Oid) -> bool,
+    said: &mut Vec<Vec<String>>,
+) -> String {
+    let mut text = format!("\n{}", what(reason, policy));
+    let steps = next_step(reason, policy, is_forges);
     if !said.contains(&steps) {
         for (at, step) in steps.iter().enumerate() {
             line(&mut text, &format!("    {:<8}{step}", if at == 0 { "try" } else { "" }));
@@ -175,21 +205,17 @@ fn roles(reason: &Reason, policy: Option<&Policy>) -> Option<String> {
 }
 
 /// The people who can change the policy.
-fn admins(policy: Option<&Policy>) -> String {
+pub fn admins(policy: Option<&Policy>) -> String {
     let names: Vec<&str> =
         policy.map(|policy| policy.admin().actors.iter().map(ActorId::as_str).collect()).unwrap_or_default();
     if names.is_empty() { "an admin".to_owned() } else { names.join(", ") }
 }
 
-fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) -> bool) -> Vec<String> {
+/// What to do about a reason: commands to type, and whom to ask.
+pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&Oid) -> bool) -> Vec<String> {
     let admins = admins(policy);
-    let first = match &reason.commit {
-        Some(commit) if is_root(commit) => "--root".to_owned(),
-        Some(commit) => format!("{}~1", commit.short()),
-        None => "@{upstream}".to_owned(),
-    };
-    let range = format!("git rebase -r --exec 'git commit --amend --no-edit -S' {first}");
-    let lines: &[String] = &match reason.code {
+    let by_forge = reason.commit.as_ref().is_some_and(is_forges);
+    let lines: Vec<String> = match reason.code {
         Code::PusherUnknown => {
             ["mledger init     (in your clone: it signs your pushes), then push again".to_owned()].to_vec()
         }
@@ -213,18 +239,20 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::CommitNotGranted | Code::LinkNotGranted => {
             [format!("leave these paths out, or {}", ask_for_role(reason, policy, &admins))].to_vec()
         }
-        Code::CommitUnsigned | Code::CommitSignatureInvalid => [
-            format!("mledger init && {range}"),
-            format!("then push again; for commits of others, {admins} can vouch: mledger import"),
-        ]
-        .to_vec(),
-        // Nobody who merged by a button would look for a hook.
-        Code::ManifestMissing | Code::LogMissing => [
-            format!("mledger init && {range}"),
-            "then push again; a forge's merge button runs no hook: merge in a clone, and push".to_owned(),
-        ]
-        .to_vec(),
-        Code::ManifestMismatch => [format!("{range}     (writes the trailer anew)")].to_vec(),
+        Code::CommitUnsigned
+        | Code::CommitSignatureInvalid
+        | Code::ManifestMissing
+        | Code::ManifestMismatch
+        | Code::LogMissing
+            if by_forge =>
+        {
+            BY_FORGE.map(str::to_owned).to_vec()
+        }
+        Code::CommitUnsigned | Code::CommitSignatureInvalid => {
+            let others = format!("for commits of others, {admins} can vouch: mledger import");
+            RESIGN.map(str::to_owned).into_iter().chain([others]).collect()
+        }
+        Code::ManifestMissing | Code::ManifestMismatch | Code::LogMissing => RESIGN.map(str::to_owned).to_vec(),
         Code::LogFork => [
             format!("tell {admins} before anything else: somebody was shown a different ledger"),
             "mledger verify     (shows what your clone holds)".to_owned(),
@@ -254,7 +282,7 @@ fn next_step(reason: &Reason, policy: Option<&Policy>, is_root: &dyn Fn(&Oid) ->
         Code::RefForbidden => ["git push origin HEAD:refs/heads/BRANCH".to_owned()].to_vec(),
         _ => Vec::new(),
     };
-    lines.to_vec()
+    lines
 }
 
 /// A refused move: to whom else one can turn, and where one may push instead.

@@ -1,18 +1,14 @@
 //! Statements of the caller: signed with their own key, and sent to the server's inbox.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use mledger::clock::Timestamp;
 use mledger::digest::sha256;
 use mledger::entry::leaf::VERSION;
 use mledger::entry::statement::{Envelope, NAMESPACE, Statement};
-use mledger::git::command::{git, output};
+use mledger::git::command::git;
 use mledger::git::{Kind, Repository};
-use mledger::hook::clone_setup;
+use mledger::hook::clone_setup::{self, key::Configured};
 use mledger::hook::inbox::INBOX;
 use mledger::identity::key::PublicKey;
-use mledger::identity::sshsig;
 use mledger::ledger::follow;
 use mledger::name::{ActorId, Origin};
 use mledger::policy::Policy;
@@ -21,7 +17,7 @@ use crate::command::End;
 use crate::command::policy::read_policy;
 use crate::context::{Context, KeyArgs};
 use crate::error::Failure;
-use crate::output::{read_file, tame};
+use crate::output::tame;
 
 /// How long a statement counts, in milliseconds: a week, so that it is not found and used much later.
 const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -96,24 +92,21 @@ impl Desk {
     }
 }
 
-/// The caller's own key, used through `ssh-keygen`: it knows agents, passphrases and hardware keys.
+/// The caller's own key, with which Git signs here.
 pub struct Signer {
-    key_file: String,
+    configured: Configured,
 }
 
 impl Signer {
     /// The key that is configured in a clone.
     pub fn of(clone: &Repository) -> Result<Self, Failure> {
-        let key_file = clone
-            .config("user.signingkey")?
-            .ok_or_else(|| Failure::new("no key of yours is configured").try_this("mledger init"))?;
-        Ok(Self { key_file })
+        Ok(Self { configured: clone_setup::configured_key(clone)? })
     }
 
     /// The signed envelope of a statement with what it refers to.
     pub fn envelope(&self, statement: &Statement, attachment: String) -> Result<Vec<u8>, Failure> {
         let statement = statement.to_text()?;
-        let signature = self.sign(&statement)?;
+        let signature = self.configured.sign(NAMESPACE, &statement)?;
         Ok(Envelope { attachment, mledger: VERSION, signature, statement }.to_bytes()?)
     }
 
@@ -124,47 +117,12 @@ impl Signer {
         let key = self.public()?;
         let actor = policy
             .actor_of_key(key.id(), Timestamp::now())
-            .map_err(|error| Failure::from(error).try_this("mledger init     (prints the lines that enrol you)"))?;
+            .map_err(|error| Failure::from(error).try_this("mledger key     (prints the lines that enrol you)"))?;
         Ok(actor.id.clone())
     }
 
     /// Its public half.
     pub fn public(&self) -> Result<PublicKey, Failure> {
-        if let Some(line) = self.key_file.strip_prefix("key::") {
-            return Ok(PublicKey::parse(line)?);
-        }
-        let path = self.path();
-        let public =
-            if path.extension().is_some_and(|end| end == "pub") { path } else { path.with_added_extension("pub") };
-        Ok(PublicKey::parse(&read_file(&public, 1 << 16)?)?)
-    }
-
-    fn path(&self) -> PathBuf {
-        match (self.key_file.strip_prefix("~/"), std::env::home_dir()) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(&self.key_file),
-        }
-    }
-
-    fn sign(&self, statement: &str) -> Result<String, Failure> {
-        let folder = tempfile::tempdir().map_err(Failure::from)?;
-        let file = folder.path().join("statement");
-        std::fs::write(&file, statement).map_err(|source| Failure::file("write", &file, source))?;
-        let mut command = Command::new("ssh-keygen");
-        command.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]);
-        match self.key_file.strip_prefix("key::") {
-            Some(line) => {
-                let public = folder.path().join("key.pub");
-                std::fs::write(&public, line).map_err(|source| Failure::file("write", &public, source))?;
-                command.arg(public);
-            }
-            None => {
-                command.arg(self.path());
-            }
-        }
-        output(command.arg(&file).stdin(Stdio::inherit()))?;
-        let armour = read_file(&folder.path().join("statement.sig"), 1 << 16)?;
-        sshsig::verify(armour.as_bytes(), NAMESPACE, statement.as_bytes())?;
-        Ok(armour)
+        Ok(self.configured.public()?)
     }
 }

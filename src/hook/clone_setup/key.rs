@@ -1,14 +1,33 @@
 //! The key that signs: given, configured, lying about, held by an agent, or made.
+//!
+//! ```text
+//! Configured   what `user.signingKey` and its kin say, read as Git reads it
+//! KeyFile      a file of a key, either half, read as ssh-keygen reads it
+//! Agent        what the SSH agent holds
+//! Custody      how the private half is kept, or why nobody can sign with it
+//! ```
+
+mod agent;
+mod configured;
+pub mod custody;
+mod file;
+mod keygen;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use super::git_config;
+use crate::git::GitError;
 use crate::identity::key::{self, Kind, PublicKey};
+use crate::identity::sshsig::SshSigError;
 use crate::name::ActorId;
 
+pub use agent::Agent;
+pub use configured::{Configured, Origin, Place};
+pub use custody::{Custody, custody, of_file as custody_of_file};
+pub use file::{KeyFile, quoted};
+pub use keygen::{NewKey, make};
+
 /// The name of a key that was made because there was none.
-const MADE: &str = "mledger_ed25519";
+pub const MADE: &str = "mledger_ed25519";
 
 /// The keys that are looked for in `~/.ssh`, the first that counts is taken. One that was made stays before those that
 /// lay there all the time. Security keys come late: they want a touch at every commit.
@@ -19,6 +38,8 @@ const AT_HOME: [&str; 7] = ["id_ed25519", MADE, "id_ecdsa", "id_rsa", "id_ed2551
 pub struct SigningKey {
     /// The value of `user.signingKey`: a file, or `key::` and the public key for an agent's.
     pub configured: String,
+    /// How its private half is kept.
+    pub custody: Custody,
     /// Where it came from.
     pub found: Found,
     /// The keys that were found before it and do not count.
@@ -41,7 +62,7 @@ pub struct PassedOver {
 pub enum Found {
     /// The caller named it.
     Given,
-    /// `user.signingKey` named it.
+    /// `user.signingKey` or `gpg.ssh.defaultKeyCommand` named it.
     Configured,
     /// It lay in `~/.ssh`.
     Home,
@@ -51,11 +72,11 @@ pub enum Found {
     Made,
 }
 
-/// Why there is no key.
+/// Why a key cannot sign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The key that the caller named.
+    /// A key that does not count.
     #[error("the key in `{path}` cannot be used")]
     Unusable {
         /// Its file.
@@ -72,14 +93,72 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// A private key whose public half nobody can see.
-    #[error("the private key has a passphrase and no public half beside it; try: ssh-keygen -y -f '{path}' > '{path}.pub'", path = .0.display())]
+    #[error("the private key has a passphrase and no public half beside it; try: ssh-keygen -y -f {path} > {path}.pub", path = quoted(.0))]
     Locked(PathBuf),
+    /// ssh-keygen ignores a private key that others may read.
+    #[error("others can read the private key `{}`, so ssh-keygen does not sign with it", .0.display())]
+    Exposed(PathBuf),
+    /// Two halves of different keys.
+    #[error("`{}` is not the public half of `{}`, so ssh-keygen does not sign with it", public.display(), private.display())]
+    Halves {
+        /// The file that claims to be the public half.
+        public: PathBuf,
+        /// The private half.
+        private: PathBuf,
+    },
+    /// A public half alone.
+    #[error("its private half lies nowhere beside it, and {}", if *.0 { "the SSH agent does not hold it" } else { "no SSH agent answers" })]
+    NoPrivate(
+        /// Whether an agent answers.
+        bool,
+    ),
+    /// A public key that Git takes for a file's name.
+    #[error("Git takes `{0}` for a file: a public key of this type needs `key::` before it")]
+    NotLiteral(String),
+    /// `gpg.ssh.defaultKeyCommand`.
+    #[error("`gpg.ssh.defaultKeyCommand` gives no key: {0}")]
+    DefaultCommand(String),
+    /// Git is set to sign otherwise.
+    #[error("Git signs with {0} here, and only SSH signatures count")]
+    OtherFormat(String),
+    /// No key is configured.
+    #[error("no key of yours is configured here")]
+    NotConfigured,
+    /// A file that is there already.
+    #[error("`{}` is there already, and keys are never overwritten", .0.display())]
+    Exists(PathBuf),
     /// Nowhere to make one.
     #[error("there is no SSH key, and no home folder to make one in")]
     NoHome,
+    /// The program that signs.
+    #[error("{program} does not sign: {message}")]
+    Signing {
+        /// The program.
+        program: String,
+        /// What it said.
+        message: String,
+    },
+    /// A signature that does not count.
+    #[error("{program} makes signatures that do not count")]
+    Signature {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: SshSigError,
+    },
     /// ssh-keygen.
     #[error("`ssh-keygen` failed: {0}")]
     Keygen(String),
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl KeyError {
+    /// Whether a word of the person mends the very key, so that another must not silently take its place.
+    fn is_mendable(&self) -> bool {
+        matches!(self, Self::Exposed(_) | Self::Halves { .. })
+    }
 }
 
 /// Finds the key to sign with, or makes one.
@@ -89,150 +168,111 @@ pub fn find_or_make(
     given: Option<&Path>,
     actor: &ActorId,
 ) -> Result<SigningKey, KeyError> {
+    let agent = Agent::ask();
     if let Some(path) = given {
         let path = std::path::absolute(path).map_err(|source| KeyError::File { path: path.to_owned(), source })?;
-        return Ok(SigningKey::in_file(&path, Found::Given, read_key(&path, Passphrase::Ask)?));
+        let file = KeyFile::read(&path)?;
+        let custody = custody::of_file(&file, &agent)?;
+        return Ok(SigningKey::in_file(file, Found::Given, custody));
     }
-    let mut search = Search::default();
-    let found = search.configured(base, home).or_else(|| search.at_home(home)).or_else(|| search.in_agent());
-    let key = found.map_or_else(|| make(home.ok_or(KeyError::NoHome)?, actor), Ok)?;
+    let mut search = Search { agent, passed_over: Vec::new() };
+    let found = match search.configured(base)? {
+        Some(found) => Some(found),
+        None => search.at_home(home)?.or_else(|| search.in_agent()),
+    };
+    let key = match found {
+        Some(key) => key,
+        None => make_usual(home.ok_or(KeyError::NoHome)?, actor)?,
+    };
     Ok(SigningKey { passed_over: search.passed_over, ..key })
 }
 
-/// Whether an agent holds the key, so that nobody is asked for its passphrase.
-pub fn is_in_agent(key: &PublicKey) -> bool {
-    agent_lines().iter().filter_map(|line| PublicKey::parse(line).ok()).any(|held| held.id() == key.id())
+fn make_usual(home: &Path, actor: &ActorId) -> Result<SigningKey, KeyError> {
+    let path = home.join(".ssh").join(MADE);
+    let file = make(&NewKey { comment: actor.to_string(), path, passphrase: false, type_name: "ed25519".to_owned() })?;
+    Ok(SigningKey::in_file(file, Found::Made, Custody::Open))
 }
 
 impl SigningKey {
-    fn in_file(path: &Path, found: Found, public: PublicKey) -> Self {
-        Self { configured: path.to_string_lossy().into_owned(), found, passed_over: Vec::new(), public }
+    fn in_file(file: KeyFile, found: Found, custody: Custody) -> Self {
+        let configured = file.path.to_string_lossy().into_owned();
+        Self { configured, custody, found, passed_over: Vec::new(), public: file.public }
     }
 }
 
 /// A search for a key, and what it could not use.
-#[derive(Default)]
 struct Search {
+    agent: Agent,
     passed_over: Vec<PassedOver>,
 }
 
 impl Search {
     /// The key that the person signs with already, if it is an SSH key that counts.
-    fn configured(&mut self, base: &Path, home: Option<&Path>) -> Option<SigningKey> {
-        let configured = git_config(base, "user.signingKey")?;
-        let literal =
-            configured.strip_prefix("key::").or_else(|| configured.starts_with("ssh-").then_some(&configured));
-        let public = if let Some(line) = literal {
-            let public = PublicKey::parse(line);
-            public.map_err(|source| KeyError::Unusable { path: PathBuf::from(line), source })
-        } else if git_config(base, "gpg.format").as_deref() == Some("ssh") {
-            let in_home = home.and_then(|home| Some(home.join(configured.strip_prefix("~/")?)));
-            read_key(&in_home.unwrap_or_else(|| base.join(&configured)), Passphrase::Ask)
-        } else {
-            return None;
+    fn configured(&mut self, base: &Path) -> Result<Option<SigningKey>, KeyError> {
+        let configured = match Configured::read(base) {
+            Ok(configured) => configured,
+            Err(KeyError::NotConfigured) => return Ok(None),
+            Err(error) => return self.pass_over("user.signingKey", error),
         };
-        let public = self.usable("user.signingKey", public)?;
-        Some(SigningKey { configured, found: Found::Configured, passed_over: Vec::new(), public })
+        let place = configured.origin.key();
+        let kept = configured.public().and_then(|public| Ok((custody(&configured, &self.agent)?, public)));
+        match kept {
+            Ok((custody, public)) => Ok(Some(SigningKey {
+                configured: configured.to_set(),
+                custody,
+                found: Found::Configured,
+                passed_over: Vec::new(),
+                public,
+            })),
+            Err(error) => self.pass_over(place, error),
+        }
     }
 
-    fn at_home(&mut self, home: Option<&Path>) -> Option<SigningKey> {
-        let folder = home?.join(".ssh");
+    fn at_home(&mut self, home: Option<&Path>) -> Result<Option<SigningKey>, KeyError> {
+        let Some(home) = home else { return Ok(None) };
+        let folder = home.join(".ssh");
         let there = |path: &PathBuf| path.exists() || path.with_added_extension("pub").exists();
-        AT_HOME.into_iter().map(|name| folder.join(name)).filter(there).find_map(|path| {
-            let public = self.usable(&path.to_string_lossy(), read_key(&path, Passphrase::Empty))?;
-            Some(SigningKey::in_file(&path, Found::Home, public))
-        })
+        for path in AT_HOME.into_iter().map(|name| folder.join(name)).filter(there) {
+            let kept = KeyFile::read(&path).and_then(|file| Ok((custody::of_file(&file, &self.agent)?, file)));
+            let found = match kept {
+                Ok((Custody::Missing { agent, .. }, _)) => {
+                    self.pass_over(&path.to_string_lossy(), KeyError::NoPrivate(agent))?
+                }
+                Ok((custody, file)) => Some(SigningKey::in_file(file, Found::Home, custody)),
+                Err(error) => self.pass_over(&path.to_string_lossy(), error)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The agent's first Ed25519 key, else its first key that counts.
     fn in_agent(&mut self) -> Option<SigningKey> {
-        let parse = |line: &String| {
-            let public = PublicKey::parse(line);
-            self.usable(
-                "a key of the SSH agent",
-                public.map_err(|source| KeyError::Unusable { path: line.into(), source }),
-            )
-        };
-        let keys: Vec<PublicKey> = agent_lines().iter().filter_map(parse).collect();
-        let public = keys.into_iter().min_by_key(|key| key.kind() != Kind::Ed25519)?;
-        Some(SigningKey { configured: format!("key::{public}"), found: Found::Agent, passed_over: Vec::new(), public })
+        for error in self.agent.refused() {
+            self.passed_over.push(PassedOver { place: "a key of the SSH agent".to_owned(), why: error.to_string() });
+        }
+        let public = self.agent.keys().into_iter().min_by_key(|key| key.kind() != Kind::Ed25519)?;
+        Some(SigningKey {
+            configured: format!("key::{public}"),
+            custody: Custody::Agent,
+            found: Found::Agent,
+            passed_over: Vec::new(),
+            public,
+        })
     }
 
-    fn usable(&mut self, place: &str, key: Result<PublicKey, KeyError>) -> Option<PublicKey> {
-        let why = match key {
-            Ok(key) => return Some(key),
-            Err(KeyError::Unusable { source, .. }) => source.to_string(),
-            Err(error) => error.to_string(),
+    /// Notes why a key does not count, and goes on, unless it needs but a word to be good.
+    fn pass_over<T>(&mut self, place: &str, error: KeyError) -> Result<Option<T>, KeyError> {
+        if error.is_mendable() {
+            return Err(error);
+        }
+        let why = match error {
+            KeyError::Unusable { source, .. } => source.to_string(),
+            error => error.to_string(),
         };
         self.passed_over.push(PassedOver { place: place.to_owned(), why });
-        None
+        Ok(None)
     }
-}
-
-/// The public keys that an agent holds, a line each.
-fn agent_lines() -> Vec<String> {
-    let listed = Command::new("ssh-add").arg("-L").stdin(Stdio::null()).output();
-    // Without keys it says so in words, and fails.
-    let listed = listed.ok().filter(|listed| listed.status.success());
-    let text = listed.map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned()).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
-}
-
-fn make(home: &Path, actor: &ActorId) -> Result<SigningKey, KeyError> {
-    let folder = home.join(".ssh");
-    make_private_folder(&folder).map_err(|source| KeyError::File { path: folder.clone(), source })?;
-    let path = folder.join(MADE);
-    let mut keygen = Command::new("ssh-keygen");
-    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", actor.as_str(), "-f"]).arg(&path);
-    run(&mut keygen)?;
-    let public = read_key(&path, Passphrase::Empty)?;
-    Ok(SigningKey::in_file(&path, Found::Made, public))
-}
-
-/// What to do where a private key has a passphrase and no public half lies beside it.
-#[derive(Clone, Copy)]
-enum Passphrase {
-    /// `ssh-keygen` asks for it: the person named this key.
-    Ask,
-    /// The key is left alone: nobody named it.
-    Empty,
-}
-
-/// Reads the public half of the key in a file, which may be either half.
-fn read_key(path: &Path, passphrase: Passphrase) -> Result<PublicKey, KeyError> {
-    let public = path.with_added_extension("pub");
-    let source = if public.exists() { public.as_path() } else { path };
-    let text =
-        std::fs::read_to_string(source).map_err(|error| KeyError::File { path: source.to_owned(), source: error })?;
-    let line = if text.starts_with("-----BEGIN") { derive_public(path, passphrase)? } else { text };
-    PublicKey::parse(&line).map_err(|source| KeyError::Unusable { path: path.to_owned(), source })
-}
-
-fn derive_public(path: &Path, passphrase: Passphrase) -> Result<String, KeyError> {
-    let mut keygen = Command::new("ssh-keygen");
-    keygen.args(["-y", "-f"]).arg(path);
-    if let Passphrase::Empty = passphrase {
-        keygen.args(["-P", ""]);
-    }
-    run(&mut keygen).map_err(|error| match error {
-        KeyError::Keygen(complaint) if complaint.contains("passphrase") => KeyError::Locked(path.to_owned()),
-        other => other,
-    })
-}
-
-fn run(keygen: &mut Command) -> Result<String, KeyError> {
-    let ran = keygen.stdin(Stdio::null()).output().map_err(|error| KeyError::Keygen(error.to_string()))?;
-    if ran.status.success() {
-        Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
-    } else {
-        let complaint = String::from_utf8_lossy(&ran.stderr);
-        Err(KeyError::Keygen(complaint.trim().chars().take(500).collect()))
-    }
-}
-
-fn make_private_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
 }

@@ -36,6 +36,9 @@ pub struct Setting {
     pub new: Option<String>,
 }
 
+/// What makes `git commit` and `git push` sign, with whatever key.
+pub const SIGNING: [(&str, &str); 3] =
+    [("gpg.format", "ssh"), ("commit.gpgSign", "true"), ("push.gpgSign", "if-asked")];
 /// The file that holds what was set instead, as JSON: `{"commit.gpgSign":"true","gpg.format":"ssh"}`.
 const OURS: &str = "set.json";
 
@@ -62,12 +65,9 @@ pub fn wanted(key: &SigningKey, actor: &ActorId, remote: Option<&str>) -> Vec<(&
 
 /// The part of it that is true of every clone.
 pub fn signing(key: &SigningKey) -> Vec<(&'static str, String)> {
-    vec![
-        ("gpg.format", "ssh".to_owned()),
-        ("user.signingKey", key.configured.clone()),
-        ("commit.gpgSign", "true".to_owned()),
-        ("push.gpgSign", "if-asked".to_owned()),
-    ]
+    let mut wanted: Vec<_> = SIGNING.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+    wanted.push(("user.signingKey", key.configured.clone()));
+    wanted
 }
 
 /// Sets what is not set so already. What was there is noted first, and only the first time.

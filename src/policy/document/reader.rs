@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
 use super::{Policy, PolicyError};
 use crate::clock::Timestamp;
+use crate::name::nearest::nearest;
 use crate::policy::glob::Glob;
 
 /// A value and the byte at which it begins.

@@ -1,143 +1,12 @@
 //! Whatever way of Git makes a commit: it is signed, and its trailer holds the digest of what it changes.
 
-use std::path::{Path, PathBuf};
+mod messages;
+mod rewriting;
+mod speed;
+mod verbs;
 
-use mledger::digest::{Digest, sha256};
-
-use crate::world::{MLEDGER, Person, World, write, write_script};
-
-const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-
-/// A repository of Alice's that is set up.
-struct Desk {
-    world: World,
-    alice: Person,
-    dir: PathBuf,
-}
-
-fn desk() -> Desk {
-    let world = World::new();
-    let alice = world.person("alice");
-    alice.git(world.root(), &["init", "-q", "model"]).ok();
-    let dir = world.path("model");
-    alice.mledger(&dir, &["init"]).ok();
-    Desk { world, alice, dir }
-}
-
-impl Desk {
-    #[track_caller]
-    fn git(&self, line: &str) -> String {
-        self.try_git(line).ok()
-    }
-
-    fn try_git(&self, line: &str) -> crate::world::Run {
-        self.alice.git(&self.dir, &line.split(' ').collect::<Vec<_>>())
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        write(&self.dir, name, text);
-    }
-
-    #[track_caller]
-    fn commit(&self, name: &str, text: &str) {
-        self.write(name, text);
-        self.git("add -A");
-        self.git(&format!("commit -q -m {name}"));
-    }
-
-    /// `base`, then branch `side` with one commit and `main` with another.
-    fn fork(&self) {
-        self.commit("base", "1\n2\n3\n4\n5\n6\n7\n");
-        self.git("checkout -q -b side");
-        self.commit("side-file", "s");
-        self.git("checkout -q main");
-        self.commit("main-file", "m");
-    }
-
-    /// Checks every commit that HEAD reaches.
-    #[track_caller]
-    fn check(&self) {
-        self.check_in(&self.dir);
-    }
-
-    #[track_caller]
-    fn check_in(&self, dir: &Path) {
-        let commits = self.alice.git(dir, &["rev-list", "HEAD"]).ok();
-        assert!(!commits.is_empty());
-        for commit in commits.lines() {
-            self.check_commit(dir, commit);
-        }
-    }
-
-    #[track_caller]
-    fn check_commit(&self, dir: &Path, commit: &str) {
-        let raw = self.alice.git(dir, &["cat-file", "commit", commit]).ok();
-        let trailers: Vec<&str> =
-            raw.lines().filter(|line| line.to_lowercase().starts_with("mledger-manifest")).collect();
-        let [trailer] = trailers.as_slice() else { panic!("one trailer expected in\n{raw}") };
-        let digests = trailer.strip_prefix("Mledger-Manifest: ").unwrap_or_else(|| panic!("{raw}"));
-        let text = self.manifest(dir, commit);
-        let digest = sha256(text.as_bytes()).to_string();
-        assert!(digests.split(' ').any(|held| held == digest), "{digest} is not in\n{raw}\nof\n{text}");
-        let parsed = self.alice.git(dir, &["log", "-1", "--format=%(trailers:key=Mledger-Manifest,valueonly)", commit]);
-        assert_eq!(parsed.ok().trim(), digests, "Git sees no trailer in\n{raw}");
-        let allowed = self.world.path("allowed");
-        std::fs::write(&allowed, format!("alice {}\n", self.alice.public_key())).unwrap();
-        let allowed = format!("gpg.ssh.allowedSignersFile={}", allowed.display());
-        self.alice.git(dir, &["-c", &allowed, "verify-commit", commit]).ok();
-    }
-
-    /// The manifest's text, made without any code of ours: by `git diff-tree` and `git cat-file`.
-    fn manifest(&self, dir: &Path, commit: &str) -> String {
-        let parents = self.alice.git(dir, &["log", "-1", "--format=%P", commit]).ok();
-        let mut text = String::from("mledger-manifest 1\n");
-        if parents.is_empty() {
-            text += "parent -\n";
-            text += &self.changes(dir, EMPTY_TREE, commit);
-        }
-        for parent in parents.split_whitespace() {
-            text += &["parent ", parent, "\n", &self.changes(dir, parent, commit)].concat();
-        }
-        text
-    }
-
-    fn changes(&self, dir: &Path, old: &str, new: &str) -> String {
-        let words = ["diff-tree", "-r", "--no-renames", "--full-index", "--raw", "--abbrev=40", old, new];
-        let raw = self.alice.git(dir, &words).ok();
-        raw.lines().map(|line| change(dir, line)).collect()
-    }
-
-    /// Alice with an editor that is this shell script; the message's file is `$1`.
-    fn editor(&self, script: &str) -> Person {
-        write_script(self.world.root(), "editor", &format!("#!/bin/sh\n{script}\n"));
-        let path = self.world.path("editor").display().to_string().replace(' ', "\\ ");
-        self.alice.with("GIT_EDITOR", &path)
-    }
-}
-
-/// A manifest's line, from one of `git diff-tree`.
-fn change(dir: &Path, raw: &str) -> String {
-    let (fields, path) = raw.trim_start_matches(':').split_once('\t').unwrap();
-    let fields: Vec<&str> = fields.split(' ').collect();
-    let [old_mode, new_mode, old, new, letter] = fields[..] else { panic!("{raw}") };
-    let (old, _) = side(dir, old_mode, old);
-    let (new, bytes) = side(dir, new_mode, new);
-    format!("{letter} {old_mode} {new_mode} {old} {new} {bytes} {path}\n")
-}
-
-/// What a manifest says of one side of a change: its content's name and its size.
-fn side(dir: &Path, mode: &str, oid: &str) -> (String, String) {
-    match mode {
-        "000000" => ("-".to_owned(), "-".to_owned()),
-        "160000" => (format!("commit:{oid}"), "-".to_owned()),
-        _ => {
-            let blob = std::process::Command::new("git").args(["cat-file", "blob", oid]).current_dir(dir).output();
-            let bytes = blob.unwrap().stdout;
-            let digest: Digest = sha256(&bytes);
-            (digest.to_string(), bytes.len().to_string())
-        }
-    }
-}
+use super::desk::desk;
+use crate::world::{MLEDGER, write, write_script};
 
 #[test]
 fn plain_commits() {
@@ -463,7 +332,7 @@ fn feedback_says_what_is_wrong_and_how_to_mend_it() {
     let run = desk.try_git("commit --allow-empty -m fine");
     assert!(run.err.contains(" signed by SHA256:"), "{run:#?}");
     let run = desk.try_git("commit --allow-empty --no-gpg-sign -m unsigned");
-    assert!(run.err.contains("is not signed; mend it with `git commit --amend --no-edit`"), "{run:#?}");
+    assert!(run.err.contains("is not signed; mend it with `mledger resign`"), "{run:#?}");
     let run = desk.try_git("commit --amend --no-edit --allow-empty");
     assert!(run.err.contains(" signed by SHA256:"), "{run:#?}");
     std::fs::remove_file(desk.dir.join(".git/hooks/prepare-commit-msg")).unwrap();

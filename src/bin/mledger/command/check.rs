@@ -1,10 +1,13 @@
 //! `mledger check`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mledger::clock::Timestamp;
-use mledger::git::Repository;
+use mledger::git::{Kind, Repository};
 use mledger::hook::check::{self, Checked, Push};
+use mledger::hook::forge;
+use mledger::hook::gather::TIME_MAX;
 use mledger::index::Index;
 use mledger::ledger::Log;
 use mledger::name::{ActorId, Oid, RefName};
@@ -74,10 +77,11 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
         Some(file) => by_file(context, args, file, &repository, (refname.clone(), base, tip))?,
         None => by_ledger(context, args, &repository, (refname.clone(), base, tip))?,
     };
+    let update = checked.updates.first();
     let outcome = Outcome {
         accepted: checked.decision.accepted,
-        commits: checked.entering,
-        action: checked.action,
+        commits: update.map_or(0, |update| update.entering.len()),
+        action: update.map_or(Move::Update, |update| update.action),
         new: tip,
         old,
         pusher: checked.decision.pusher.as_ref(),
@@ -150,8 +154,9 @@ fn judge(
         Some(actor) => Some(check::as_actor(&policy, actor, now)?),
         None => own_key(repository),
     };
-    let command = Command { new: Some(new), old, refname };
-    Ok((check::check(log, index, &Push { repository, command, pusher, now })?, old))
+    let commands = &[Command { new: Some(new), old, refname }];
+    let push = Push { repository, commands, settled: &BTreeMap::new(), pusher, now, time_max: TIME_MAX };
+    Ok((check::check(log, index, &push)?, old))
 }
 
 /// The pusher whom this clone's own key makes, if it has one.
@@ -201,7 +206,7 @@ fn text(outcome: &Outcome<'_>, checked: &Checked, repository: &Repository) -> St
     let who = outcome.pusher.map(|pusher| format!(" by {pusher}")).unwrap_or_default();
     let commits = counted(outcome.commits, "commit enters", "commits enter");
     let mut text = format!("{head}: {word} {}{who}, {commits}\n", outcome.refname);
-    let is_root = |oid: &Oid| repository.links(oid).is_ok_and(|(_, parents)| parents.is_empty());
-    text.push_str(&refusal::reasons(&checked.decision, Some(&checked.policy), &is_root));
+    let is_forges = |oid: &Oid| repository.read(oid, Kind::Commit).is_ok_and(|raw| forge::is_forges(&raw));
+    text.push_str(&refusal::reasons(&checked.decision, Some(&checked.policy), &is_forges));
     text
 }

@@ -13,7 +13,7 @@ use super::End;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Play the whole story on real Git pushes: accepted, refused, verified, tampered with, found out
+/// Play the whole story on real Git pushes, in a temporary folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mledger demo\n  mledger demo --keep /tmp/demo")]
 pub struct Args {

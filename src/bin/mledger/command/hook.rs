@@ -1,20 +1,26 @@
 //! `mledger hook NAME`: what the shims in a repository's hooks folder call.
 
+mod intent;
+mod key_watch;
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use mledger::git::Repository;
 use mledger::git::repository::verify_hashes_on_read;
+use mledger::git::{Kind, Repository};
+use mledger::hook::check::Checked;
 use mledger::hook::clone_setup::Options;
+use mledger::hook::forecast::{self, Forecast, Weather};
 use mledger::hook::install::Earlier;
 use mledger::hook::new_clone::{self, NewClone};
-use mledger::hook::post_commit::Feedback;
+use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
 use mledger::hook::pusher::{Environment, LoginSource};
 use mledger::hook::{
-    commit_msg, install, post_applypatch, post_commit, post_receive, pre_push, pre_receive, prepare_commit_msg,
+    commit_msg, forge, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push,
+    pre_receive, prepare_commit_msg,
 };
 use mledger::ledger::follow::Followed;
 use mledger::name::Oid;
@@ -23,14 +29,17 @@ use mledger::policy::facts::{ManifestTrailer, Signature};
 use super::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{first_line, tame};
+use crate::output::{counted, first_line, tame};
 use crate::refusal;
-
-/// The hooks that Git gives an input.
-const WITH_INPUT: [&str; 4] = ["post-receive", "post-rewrite", "pre-push", "pre-receive"];
 
 /// The longest input of a hook, in bytes: a push of 100,000 refs.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
+
+/// What mends commits in which something is amiss.
+const MEND: &str = "mledger resign";
+
+/// The hooks that Git tells something on their standard input.
+const WITH_INPUT: [&str; 4] = ["pre-push", "post-rewrite", "pre-receive", "post-receive"];
 
 /// Run a Git hook; the scripts that `mledger init` installs call this
 #[derive(clap::Args, Debug)]
@@ -85,11 +94,21 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
     match args.name.as_str() {
-        "prepare-commit-msg" => Ok(forgive(context, prepare_commit_msg::run(dir, &file(args)?))),
-        "commit-msg" => Ok(forgive(context, commit_msg::run(dir, &file(args)?))),
+        "prepare-commit-msg" => {
+            let end = forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)));
+            intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
+            key_watch::warn(context, dir);
+            Ok(end)
+        }
+        "commit-msg" => match forgive(context, commit_msg::run(dir, &file(args)?)) {
+            End::Fine => Ok(intent::check(context, dir, &file(args)?)),
+            end => Ok(end),
+        },
         "post-commit" => Ok(tell(context, post_commit::run(dir))),
-        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir))),
-        "pre-push" => pre_push(context, dir, args),
+        "post-applypatch" => Ok(tell(context, post_applypatch::run(dir).map(one))),
+        "post-merge" => Ok(tell(context, post_merge::run(dir, word(args, 0) == "1").map(one))),
+        "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
+        "pre-push" => pre_push(context, dir, args, input),
         install::NEW_CLONE => new_clone(context, dir),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
@@ -110,17 +129,32 @@ fn forgive<E: std::error::Error + 'static>(context: &Context, result: Result<(),
     End::Fine
 }
 
-fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<Feedback>, E>) -> End {
+/// An argument; empty where Git gave none.
+fn word(args: &Args, index: usize) -> String {
+    args.arguments.get(index).map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn one(feedback: Option<Feedback>) -> Option<News> {
+    feedback.map(News::One)
+}
+
+/// Says what is amiss; of a single commit also that all is well.
+fn tell<E: std::error::Error + 'static>(context: &Context, result: Result<Option<News>, E>) -> End {
     match result {
-        Ok(Some(feedback)) if !(feedback.rebasing && feedback.is_good()) => context.output.say(line(&feedback)),
+        Ok(Some(News::One(feedback))) if !(feedback.rebasing && feedback.is_good()) => {
+            context.output.say(line(&feedback));
+        }
+        Ok(Some(News::Many { amiss, commits })) if amiss > 0 => context.output.say(format_args!(
+            "mledger: {amiss} of {} not signed, or bound to other contents; mend with `{MEND}`",
+            counted(commits, "commit is", "commits are")
+        )),
         Ok(_) => {}
-        Err(error) => context.output.fail(&Failure::from(error).of("the commit could not be checked")),
+        Err(error) => context.output.fail(&Failure::from(error).of("what was made could not be checked")),
     }
     End::Fine
 }
 
 fn line(feedback: &Feedback) -> String {
-    const AGAIN: &str = "git commit --amend --no-edit";
     let commit = feedback.commit.short();
     let wrong = match (&feedback.signature, feedback.manifest) {
         (Signature::Valid { key }, ManifestTrailer::Matches) => return format!("mledger: {commit} signed by {key}"),
@@ -129,28 +163,68 @@ fn line(feedback: &Feedback) -> String {
         (Signature::Valid { .. }, ManifestTrailer::Missing) => "is signed, and binds no content".to_owned(),
         (Signature::Valid { .. }, ManifestTrailer::Mismatch) => "is signed for another content".to_owned(),
     };
-    format!("mledger: {commit} {wrong}; mend it with `{AGAIN}`")
+    // While Git has more to do, nothing else may move the branch.
+    let when = if feedback.rebasing { ", once Git is through" } else { "" };
+    format!("mledger: {commit} {wrong}; mend it with `{MEND}`{when}")
 }
 
-fn pre_push(context: &Context, dir: &Path, args: &Args) -> Result<End, Failure> {
+fn pre_push(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End, Failure> {
     let [remote, url, ..] = args.arguments.as_slice() else {
         return Err(Failure::usage("`pre-push` needs a remote and its address"));
     };
     let contradicted =
         |error| Failure::from(error).of("nothing was pushed: the ledger is not what this clone saw of it");
-    match pre_push::run(dir, &remote.to_string_lossy(), &url.to_string_lossy()).map_err(contradicted)? {
-        Outlook::Extends(followed) if followed.vkey_on_trust => context.output.say(format_args!(
-            "mledger: the ledger {} is followed from now on; compare its key with your administrator's:\n  {}",
-            followed.new.origin(),
-            followed.vkey
-        )),
-        Outlook::NotFollowed | Outlook::Extends(_) => {}
+    let outlook = pre_push::run(dir, &remote.to_string_lossy(), &url.to_string_lossy(), input);
+    match outlook.map_err(contradicted)? {
+        Outlook::NotFollowed => {}
+        Outlook::Extends(followed, weather) => {
+            if followed.vkey_on_trust {
+                context.output.say(format_args!(
+                    "mledger: the ledger {} is followed from now on; compare its key with your administrator's:\n  {}",
+                    followed.new.origin(),
+                    followed.vkey
+                ));
+            }
+            forewarn(context, &weather);
+        }
         Outlook::Unseen(error) => {
             let why = first_line(&error.to_string());
             context.output.say(format_args!("mledger: the ledger was not looked at: {why}"));
         }
     }
     Ok(End::Fine)
+}
+
+/// Says what the gate will say. Its own answer comes right after, so this is shorter, and says nothing where all is well.
+fn forewarn(context: &Context, weather: &Weather) {
+    for odd in &weather.elsewhere {
+        let at = |tip: Option<Oid>| tip.map_or_else(|| "nothing".to_owned(), |oid| oid.short());
+        context.output.say(format_args!(
+            "mledger: {} stands at {} on the server, and the ledger put it at {}",
+            tame(odd.refname.as_str()),
+            at(odd.server),
+            at(odd.ledger)
+        ));
+    }
+    match &weather.forecast {
+        Forecast::Quiet => {}
+        Forecast::Against(checked) => context.output.say(warning(checked).trim_end()),
+        Forecast::Late => context.output.say(format_args!(
+            "mledger: the gate's answer is not foretold: that takes more than {} seconds",
+            forecast::TIME_MAX.as_secs()
+        )),
+        Forecast::Unknown(why) => {
+            context.output.say(format_args!("mledger: the gate's answer is not foretold: {}", first_line(why)));
+        }
+    }
+}
+
+fn warning(checked: &Checked) -> String {
+    let reasons = refusal::forewarning(&checked.decision, &checked.policy);
+    if checked.tolerated {
+        return format!("mledger: once the policy is enforced, the gate will refuse this push:\n{reasons}");
+    }
+    format!("mledger: the gate will refuse this push (Ctrl-C stops it):\n{reasons}")
 }
 
 /// Git has made the clone already, and goes on whatever we say.
@@ -202,11 +276,11 @@ fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failu
         answer => answer?,
     };
     let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
-    let is_root = |commit: &Oid| {
-        let links = Repository::open_from_env().and_then(|pushed| pushed.links(commit));
-        links.is_ok_and(|(_, parents)| parents.is_empty())
+    let is_forges = |commit: &Oid| {
+        let raw = Repository::open_from_env().and_then(|pushed| pushed.read(commit, Kind::Commit));
+        raw.is_ok_and(|raw| forge::is_forges(&raw))
     };
-    let mut text = refusal::text(&answer, &origin, &is_root);
+    let mut text = refusal::text(&answer, &origin, &is_forges);
     if !answer.accepted && is_behind_gitlab(dir) {
         text = refusal::for_gitlab(&text);
     }

@@ -13,7 +13,7 @@ use super::End;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Set up this clone or this machine, or put a gate and a ledger into this bare repository
+/// Set up this clone or machine, or a gate in this bare repository
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {

@@ -31,7 +31,7 @@ Example:
   mledger reconcile
   mledger reconcile --reason 'restored from the backup of Monday night' main";
 
-/// Take refs, as an admin, as they stand on the server, although no push put them there
+/// Take refs, as an admin, as they stand, moved by no push
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -81,9 +81,8 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
         refs: refs.clone(),
     });
     let end = send(context, &desk.clone, &desk.remote, &signer.envelope(&statement, String::new())?)?;
-    if end == End::Fine && context.output.is_json() {
-        context.output.result(&Reconciled { refs, sent: true }, String::new)?;
-    }
+    // People have been told by the gate itself.
+    context.output.result(&Reconciled { refs, sent: end == End::Fine }, String::new)?;
     Ok(desk.who_else(context, end, &actor))
 }
 

@@ -3,13 +3,16 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use mledger::clock::Timestamp;
+use mledger::digest::Digest;
 use mledger::git::Repository;
 use mledger::hook::clone_setup;
+use mledger::hook::sent::{self, Evidence};
 use mledger::ledger::follow::{self, FollowError};
 use mledger::ledger::last::{LAST_CHECKPOINT, LastCheckpoint};
 use mledger::ledger::objects;
 use mledger::ledger::place::Place;
-use mledger::ledger::read::ReadError;
+use mledger::ledger::read::{Log, ReadError};
 use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
 use mledger::tlog::checkpoint::Checkpoint;
 use mledger::tlog::key::VerifierKey;
@@ -26,10 +29,10 @@ const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 /// The clone's own memory of the newest checkpoint that it has verified.
 const VERIFIED: &str = "verified";
 
-/// Check everything the ledger claims, offline: signatures, history, every decision, every ref
+/// Check every signature, every decision and every ref, offline
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects"
+    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects\n  mledger verify --receipt 'size 3 root sha256:44cd89676579f2f7613f56e0969e6905011936d7dd6956c45999c425347647f4'"
 )]
 pub struct Args {
     /// The repository [default: the one around the current folder]
@@ -39,6 +42,9 @@ pub struct Args {
     /// A checkpoint seen earlier, which the ledger must extend
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// A receipt that the gate printed after a push, which the ledger must extend
+    #[arg(long, value_name = "'size N root HASH'", value_parser = receipt)]
+    receipt: Vec<(u64, Digest)>,
     /// Compute again from the repository's objects what entries only assert: manifests, what merges change by
     /// themselves, what else a push touches. Reads every file that ever changed
     #[arg(long)]
@@ -54,11 +60,16 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let named = args.repository.as_ref().map(|path| context.at(path));
     let context = named.as_ref().unwrap_or(context);
+    // What Git knows of earlier pushes is asked first: what lands while the ledger is fetched is in it then.
+    let evidence = sent::look(&context.repository()?).ok();
     let fetched = if args.offline { Fetched::No } else { fetch(context, args)? };
     let source = context.source(&args.key)?;
     let log = context.open(&source).map_err(unreadable)?;
     let place = Place::in_repository(source.repository().git_dir());
-    let seen = checkpoints(context, source.repository(), &place, args.since.as_deref())?;
+    let mut seen = checkpoints(context, source.repository(), &place, args.since.as_deref())?;
+    for (size, root) in &args.receipt {
+        seen.push(("the receipt".to_owned(), Checkpoint::new(log.head().checkpoint.origin().clone(), *size, *root)?));
+    }
     let remote = remote_of(source.repository());
     let refs = match &remote {
         _ if args.no_refs => RefsOf::Nobody,
@@ -72,6 +83,10 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let report = verify(&log, &Options { seen, objects, refs }, &mut |done| bar.set_position(done));
     let mut report = report.map_err(|error| Failure::from(error).found())?;
     bar.finish_and_clear();
+    if source.is_followed() {
+        let evidence = evidence.filter(|_| matches!(fetched, Fetched::Newest));
+        demand(context, &mut report, (source.repository(), &place), &log, evidence.as_ref())?;
+    }
     match fetched {
         Fetched::Newest => {}
         Fetched::No => excuse_newer_refs(&mut report, source.is_followed()),
@@ -119,6 +134,35 @@ fn fetch(context: &Context, args: &Args) -> Result<Fetched, Failure> {
             Ok(Fetched::No)
         }
     }
+}
+
+/// Demands what the ledger said to the pushes that were made here.
+fn demand(
+    context: &Context,
+    report: &mut Report,
+    (repository, place): (&Repository, &Place),
+    log: &Log<'_>,
+    evidence: Option<&Evidence>,
+) -> Result<(), Failure> {
+    let settled = sent::settle(repository, log, evidence, Timestamp::now(), u64::MAX);
+    let sent = settled.or_else(|error| {
+        // An auditor's copy may be read-only.
+        context.output.detail(format_args!("note: answers to pushes could not be remembered: {error}"));
+        sent::read(place)
+    })?;
+    report.problems.extend(sent::problems(log, &sent, place));
+    report.receipts = Some(sent.receipts.len() as u64).filter(|held| *held > 0);
+    Ok(())
+}
+
+/// The words that the gate prints after a push, as they stand in the terminal.
+fn receipt(words: &str) -> Result<(u64, Digest), String> {
+    let mut words = words.split_whitespace().skip_while(|word| ["remote:", "mledger:", "receipt:"].contains(word));
+    let parsed = match (words.next(), words.next(), words.next(), words.next(), words.next()) {
+        (Some("size"), Some(size), Some("root"), Some(root), None) => size.parse().ok().zip(Digest::parse(root).ok()),
+        _ => None,
+    };
+    parsed.filter(|(size, _)| *size > 0).ok_or_else(|| "a receipt reads `size 3 root sha256:…`".to_owned())
 }
 
 /// A clone's refs may well be newer than a ledger that was not fetched: every push of its own makes them so. Only the
@@ -230,6 +274,9 @@ fn text(report: &Report, looks_at_refs: bool) -> String {
         "not looked at".to_owned()
     };
     row("refs", looked);
+    if let Some(receipts) = report.receipts {
+        row("receipts", format!("{receipts} held"));
+    }
     if let Some(objects) = report.objects {
         row("objects", checked_objects(objects));
     }

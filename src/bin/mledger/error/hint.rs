@@ -1,10 +1,14 @@
 //! The next command to type, by what went wrong. The library names the problem; only the binary knows its commands.
 
 use std::error::Error;
+use std::path::Path;
 
 use mledger::git::GitError;
+use mledger::hook::clone_setup::key::{KeyError, quoted};
 use mledger::hook::install::InstallError;
+use mledger::hook::resign::ResignError;
 use mledger::hook::{clone_setup, gate::GateError, server_setup};
+use mledger::identity;
 use mledger::ledger::append::AppendError;
 use mledger::ledger::export::ExportError;
 use mledger::ledger::follow::FollowError;
@@ -29,8 +33,9 @@ fn own(error: &(dyn Error + 'static)) -> Option<String> {
     let key = || error.downcast_ref().and_then(of_key);
     let install = || error.downcast_ref().and_then(of_install);
     let export = || error.downcast_ref().and_then(of_export);
+    let resign = || error.downcast_ref().and_then(of_resign);
     let ours = git.or_else(read).or_else(append).or_else(follow).or_else(setup).or_else(server);
-    ours.or_else(key).or_else(install).or_else(export)
+    ours.or_else(key).or_else(install).or_else(export).or_else(resign)
 }
 
 /// Finds the inner error of the listed variants.
@@ -59,6 +64,7 @@ fn hidden<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
         GateError { Read Append Git Setup }
         clone_setup::SetupError { Follow Git Key Install }
         server_setup::SetupError { Read Append Git }
+        ResignError { Follow Git Key Prepare }
     )
 }
 
@@ -89,11 +95,31 @@ fn of_setup(error: &clone_setup::SetupError) -> Option<String> {
     }
 }
 
-fn of_key(error: &clone_setup::KeyError) -> Option<String> {
+fn of_key(error: &KeyError) -> Option<String> {
+    let again = |command: String| Some(format!("{command}\nmledger init"));
     match error {
-        clone_setup::KeyError::Unusable { .. } | clone_setup::KeyError::File { .. } => {
-            Some("ssh-keygen -t ed25519 -f ~/.ssh/id_ed25519\nmledger init --key ~/.ssh/id_ed25519".to_owned())
+        KeyError::Unusable { path, source: identity::key::KeyError::Certificate(_) } => {
+            let key = path.to_string_lossy().replace("-cert.pub", "");
+            Some(format!("mledger init --key {}", quoted(Path::new(&key))))
         }
+        KeyError::Unusable { .. } | KeyError::Keygen(_) => Some("mledger key new".to_owned()),
+        KeyError::File { .. } => {
+            Some("mledger init --key FILE     (the file of your key)\nmledger key new     (makes one)".to_owned())
+        }
+        KeyError::Locked(path) => again(format!("ssh-keygen -y -f {0} > {0}.pub", quoted(path))),
+        KeyError::Exposed(path) => again(format!("chmod 600 {}", quoted(path))),
+        KeyError::Halves { public, private } => {
+            again(format!("mv {0} {0}.old && ssh-keygen -y -f {1} > {0}", quoted(public), quoted(private)))
+        }
+        KeyError::NotLiteral(_) => Some("git config user.signingKey \"key::$(git config user.signingKey)\"".to_owned()),
+        KeyError::DefaultCommand(_) | KeyError::NotConfigured | KeyError::OtherFormat(_) => {
+            Some("mledger init".to_owned())
+        }
+        KeyError::Exists(path) => Some(format!(
+            "mledger init --key {}     (signs with it)\nmledger key new --file OTHER-FILE     (makes another)",
+            quoted(path)
+        )),
+        KeyError::Signing { .. } => Some("mledger key".to_owned()),
         _ => None,
     }
 }
@@ -111,6 +137,30 @@ fn of_export(error: &ExportError) -> Option<String> {
         ExportError::Foreign(path) => Some(format!("mledger export tiles '{}'", path.join("ledger").display())),
         _ => None,
     }
+}
+
+fn of_resign(error: &ResignError) -> Option<String> {
+    let text = match error {
+        ResignError::Busy { finish, .. } => format!("{finish}\nmledger resign"),
+        ResignError::Base(_) => "git log --oneline     (then name the commit before the first one to sign)".to_owned(),
+        ResignError::NotSetUp => "mledger init\nmledger resign".to_owned(),
+        ResignError::Passphrase(key) => format!("ssh-add {}\nmledger resign", quoted(key)),
+        ResignError::UponThem { .. } => {
+            "mledger resign --others     (signs theirs with your key as well; they stay their authors)".to_owned()
+        }
+        ResignError::Shallow(_) => "git fetch --unshallow\nmledger resign".to_owned(),
+        ResignError::Encoding(commit) => {
+            format!("git rebase -i {}~1     (reword it in UTF-8)\nmledger resign", commit.short())
+        }
+        // ssh-keygen has no terminal to ask on, or asks one that nobody answers.
+        ResignError::Make { source: GitError::Command { message, .. }, .. } if message.contains("passphrase") => {
+            "ssh-add     (with your key's file)\nmledger resign".to_owned()
+        }
+        ResignError::Make { .. } => "mledger init     (looks for a key that signs)\nmledger resign".to_owned(),
+        ResignError::Land(_) => "mledger resign".to_owned(),
+        _ => return None,
+    };
+    Some(text)
 }
 
 /// The ledger is in every clone that follows it: cut to its newest 256 appends, so that its chain may not meet the old

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mledger::identity::ed25519::SecretKey;
 use mledger::identity::file::format_private;
@@ -35,6 +36,9 @@ pub enum Expect {
     Found(&'static str),
 }
 
+/// Whether somebody wants the story to stop.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 /// The folder, and what happened so far.
 pub struct Stage<'a> {
     context: &'a Context,
@@ -56,6 +60,8 @@ impl<'a> Stage<'a> {
             (empty_folder(&folder)?, None)
         } else {
             let temporary = tempfile::Builder::new().prefix("mledger-demo-").tempdir()?;
+            // Who stops the story does not want its folder. Without a handler, it would only stay.
+            let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
             (temporary.path().to_owned(), Some(temporary))
         };
         let search = search_path(&folder, &program)?;
@@ -124,6 +130,9 @@ impl<'a> Stage<'a> {
         let ran = self.command(person, dir, words).output()?;
         let said = [ran.stdout, ran.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Err(Failure::new("interrupted"));
+        }
         if !matches!(expect, Expect::Quiet) {
             self.show(&indented(&said));
         }

@@ -8,7 +8,6 @@ use mledger::hook::clone_setup::{
     self, Found, LedgerState, Options, PassedOver, Report, Restored, Setting, SigningKey,
 };
 use mledger::hook::install::Done;
-use mledger::identity::file::{FileError, parse_private};
 use mledger::ledger::follow::Followed;
 use serde_json::{Value, json};
 
@@ -16,7 +15,8 @@ use super::Args;
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{GOOD, ODD, TITLE, counted, first_line, styled, tame};
+use crate::keeping;
+use crate::output::{GOOD, ODD, TITLE, counted, first_line, fitted, styled, tame};
 
 /// Sets up the clone that holds the current folder.
 pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
@@ -70,6 +70,7 @@ fn value(report: &Report) -> Value {
 pub(super) fn key_value(key: &SigningKey) -> Value {
     json!({
         "configured": key.configured,
+        "custody": key.custody.word(),
         "fingerprint": key.public.id(),
         "found": found_word(key.found),
         "passed-over": passed_over(&key.passed_over),
@@ -144,17 +145,22 @@ fn text(report: &Report) -> String {
     text += &key_text(&report.key);
     text += &hooks_text(report);
     text += &settings_text(&report.settings);
-    text += &ledger_text(&report.ledger);
-    text + &match &report.ledger {
-        LedgerState::Follows { enrolled: Some(actor), .. } => {
-            format!("\nThe policy knows this key as {}.\n", styled(TITLE, actor))
-        }
-        LedgerState::Unreachable { .. } => format!(
-            "\nIf the policy does not know this key yet, send these lines to its administrator:\n\n{}",
-            tame_lines(&report.enrolment)
-        ),
-        _ => format!("\nSend these lines to the administrator of the policy:\n\n{}", tame_lines(&report.enrolment)),
+    if report.replaces_format {
+        text += "          in this clone alone; everywhere else Git signs as before\n";
     }
+    text += &ledger_text(&report.ledger);
+    // What follows may be pasted into a file.
+    fitted(&text)
+        + &match &report.ledger {
+            LedgerState::Follows { enrolled: Some(actor), .. } => {
+                format!("\nThe policy knows this key as {}.\n", styled(TITLE, actor))
+            }
+            LedgerState::Unreachable { .. } => format!(
+                "\nIf the policy does not know this key yet, send these lines to its administrator:\n\n{}",
+                tame_lines(&report.enrolment)
+            ),
+            _ => format!("\nSend these lines to the administrator of the policy:\n\n{}", tame_lines(&report.enrolment)),
+        }
 }
 
 pub(super) fn key_text(key: &SigningKey) -> String {
@@ -162,10 +168,8 @@ pub(super) fn key_text(key: &SigningKey) -> String {
     for PassedOver { place, why } in &key.passed_over {
         let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
     }
-    if needs_passphrase(key) {
-        let _ =
-            writeln!(text, "          its passphrase is asked for at every commit and push, unless an agent holds it:");
-        let _ = writeln!(text, "          ssh-add '{}'", tame(&key.configured));
+    for line in keeping::advice(&key.custody, &key.public) {
+        let _ = writeln!(text, "          {line}");
     }
     text
 }
@@ -177,12 +181,6 @@ fn key_story(key: &SigningKey) -> String {
         Found::Made => format!("made now, {configured}"),
         Found::Given | Found::Configured | Found::Home => configured,
     }
-}
-
-/// Whether Git will ask for the key's passphrase: its file is encrypted, and no agent lists it.
-fn needs_passphrase(key: &SigningKey) -> bool {
-    let text = std::fs::read_to_string(&key.configured).unwrap_or_default();
-    matches!(parse_private(&text, None), Err(FileError::Encrypted)) && !clone_setup::is_in_agent(&key.public)
 }
 
 fn hooks_text(report: &Report) -> String {

@@ -17,7 +17,7 @@ use super::Args;
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{GOOD, ODD, counted, read_file, styled, tame};
+use crate::output::{GOOD, ODD, counted, fitted, read_file, styled, tame};
 
 /// The longest policy that is read, in bytes.
 const POLICY_BYTES_MAX: usize = 1 << 20;
@@ -42,7 +42,7 @@ pub fn set_up(context: &Context, args: &Args, repository: &Repository) -> Result
         let kept = &report.login;
         context.output.say(format_args!("note: the ledger keeps its source of logins, {kept}; it is not {asked} now"));
     }
-    context.output.result(&report, || text(&report))?;
+    context.output.result(&report, || fitted(&text(&report)))?;
     Ok(End::Fine)
 }
 
@@ -82,7 +82,7 @@ fn policy_for_caller(context: &Context, args: &Args, repository: &Repository) ->
     };
     let (actor, key, name) = clone_setup::caller(repository, &options)?;
     context.output.say(format_args!(
-        "note: no --policy given, so a starter policy enrols you:\n      {actor} with the key {}\n      read it with `mledger policy show`, change it with `mledger policy apply`",
+        "note: no --policy given, so a starter policy enrols you:\n      {actor} with the key\n      {}\n      read it with `mledger policy show`, change it with `mledger policy apply`",
         key.public.id()
     ));
     Ok(starter(&actor, &name, &key.public))

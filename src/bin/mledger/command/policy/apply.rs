@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use mledger::clock::Timestamp;
-use mledger::digest::sha256;
+use mledger::digest::{Digest, sha256};
 use mledger::entry::leaf::{PolicyKind, VERSION};
 use mledger::entry::statement::{PolicyStatement, Statement};
 use mledger::policy::Policy;
+use serde::Serialize;
 
 use super::read_policy;
 use crate::command::End;
@@ -27,6 +28,13 @@ pub struct Args {
     key: KeyArgs,
 }
 
+/// What `policy apply --json` prints: the policy by its digest, and whether the server took it just now.
+#[derive(Serialize)]
+struct Applied {
+    policy: Digest,
+    sent: bool,
+}
+
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let text = read_file(&args.file, Policy::TEXT_BYTES_MAX)?;
     let errors = Policy::parse(&text).err().unwrap_or_default();
@@ -42,8 +50,10 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let known = read_policy(context, None, &args.key).map(|policy| policy.text);
     let desk = Desk::open(context, &args.key)?;
     let in_force = &desk.in_force;
+    let policy = sha256(text.as_bytes());
     if *in_force == text {
         context.output.say("this policy is in force already; nothing to do");
+        print(context, &Applied { policy, sent: false })?;
         return Ok(End::Fine);
     }
     if known.is_ok_and(|known| known != *in_force) {
@@ -58,10 +68,16 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
         expires: expiry(Timestamp::now())?,
         kind: PolicyKind::Is,
         mledger: VERSION,
-        new: sha256(text.as_bytes()),
+        new: policy,
         origin,
         previous: sha256(in_force.as_bytes()),
     });
     let end = send(context, &desk.clone, &desk.remote, &signer.envelope(&statement, text)?)?;
+    print(context, &Applied { policy, sent: end == End::Fine })?;
     Ok(desk.who_else(context, end, &actor))
+}
+
+/// People have been told by the gate itself.
+fn print(context: &Context, applied: &Applied) -> Result<(), Failure> {
+    Ok(context.output.result(applied, String::new)?)
 }

@@ -4,7 +4,7 @@
 const NAMES_MAX: usize = 1000;
 
 /// The name nearest to `wrong`, if one is within a third of its length, at least one and at most three, edits.
-pub(super) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     const CHARS_MAX: usize = 64;
     let wrong: Vec<char> = wrong.chars().take(CHARS_MAX).collect();
     let near = (wrong.len() / 3).clamp(1, 3);
