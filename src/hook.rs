@@ -9,6 +9,7 @@ pub mod clone_setup;
 pub mod commit_msg;
 pub mod intent;
 pub mod key_watch;
+pub mod new_clone;
 pub mod person;
 pub mod post_applypatch;
 pub mod post_commit;

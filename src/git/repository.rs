@@ -168,7 +168,10 @@ impl Repository {
 
     /// Opens the repository that holds `path`, from any folder in it.
     pub fn discover(path: &Path) -> Result<Self, GitError> {
-        git2::Repository::discover(path).map(|inner| Self { inner }).map_err(|error| open_error(path, error))
+        // Its own `discover` forgets the work tree of a Git folder that lies elsewhere.
+        let flags = git2::RepositoryOpenFlags::empty();
+        let opened = git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>());
+        opened.map(|inner| Self { inner }).map_err(|error| open_error(path, error))
     }
 
     /// Opens what the environment of a hook names, pushed objects in quarantine included. Only for reading.

@@ -3,14 +3,17 @@
 //! ```text
 //! .git/config                gpg.format=ssh, user.signingKey, commit.gpgSign, push.gpgSign=if-asked
 //! .git/hooks/                shims, see `install`; with `core.hooksPath` set, in .git/mledger/shims/
-//! .git/mledger/before.json   what these settings were before, for `undo`
+//! .git/mledger/before.json   what these settings were before, for `undo`; set.json: what they were set to
+//! .git/mledger/config.before the whole file as it was; config.json: the digest of what we left
 //! .git/mledger/              the ledger that is followed, see `ledger::follow`
 //! ```
 //!
 //! Doing it again changes nothing, and mends what is missing.
 
+mod config_file;
 pub mod enrolment;
 pub mod key;
+pub mod machine;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -24,10 +27,12 @@ use crate::ledger::follow::{self, FollowError, Followed};
 use crate::ledger::place::{Place, PlaceError};
 use crate::name::{ActorId, NameError};
 use crate::tlog::key::VerifierKey;
+use config_file::ConfigFile;
 
 pub use enrolment::enrolment;
 pub use key::{Found, KeyError, PassedOver, SigningKey};
-pub use settings::{SIGNING, Setting};
+use settings::Scope;
+pub use settings::{Restored, SIGNING, Setting};
 
 /// The configuration key that names the actor.
 pub const ACTOR_KEY: &str = "mledger.actor";
@@ -79,6 +84,22 @@ pub enum SetupError {
     /// A file.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The person's configuration is no file to write to.
+    #[error("your Git configuration `{0}` is not a file")]
+    NoFile(PathBuf),
+    /// A template that is another folder wherever Git is run.
+    #[error("`init.templateDir` is `{0}`, which is not an absolute path")]
+    Template(String),
+    /// Another file.
+    #[error("could not {what} `{path}`")]
+    File {
+        /// What was attempted.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// What was noted for `undo` is damaged.
     #[error("`mledger/{}` is damaged, so the settings from before are not known", settings::BEFORE)]
     Before(#[from] serde_json::Error),
@@ -141,8 +162,10 @@ pub enum LedgerState {
 pub struct Undone {
     /// What happened to each hook.
     pub hooks: Vec<(&'static str, Done)>,
-    /// The configuration that was put back.
-    pub settings: Vec<Setting>,
+    /// Hooks of others that were kept from before, and that Git does not run.
+    pub left: Vec<PathBuf>,
+    /// What became of the configuration.
+    pub settings: Restored,
 }
 
 /// Sets up the clone that holds `dir`.
@@ -159,8 +182,15 @@ pub fn set_up(dir: &Path, options: &Options) -> Result<Report, SetupError> {
     place.create()?;
     let replaces_format = matches!(key::Configured::read(&base), Err(KeyError::OtherFormat(_)));
     let wanted = settings::wanted(&key, &actor, remote.as_deref());
-    let settings = settings::apply(&base, &place, &wanted)?;
+    let mut config = ConfigFile::of_clone(repository.git_dir(), &place)?;
+    let undisturbed = config.is_as_left()?;
+    config.save(&place)?;
     let hooks = install::install_client(&repository, &options.program)?;
+    let settings = settings::apply(Scope::Clone(&base), &place, &wanted)?;
+    if undisturbed {
+        config.note()?;
+        config.save(&place)?;
+    }
     let name = git_config(&base, "user.name").unwrap_or_else(|| actor.to_string());
     let enrolment = enrolment(&actor, &name, &key.public);
     let hooks_path = install::elsewhere(&repository)?;
@@ -172,11 +202,24 @@ pub fn undo(dir: &Path) -> Result<Undone, SetupError> {
     let repository = Repository::discover(dir)?;
     let base = base(&repository);
     let place = Place::in_repository(repository.git_dir());
+    // Values put back one by one may stand in another order.
+    let config = is_set_up(&repository).then(|| ConfigFile::of_clone(repository.git_dir(), &place)).transpose()?;
+    let exact = config.as_ref().map_or(Ok(false), ConfigFile::is_as_left)?;
     let hooks = install::undo_client(&repository)?;
-    let settings = settings::restore(base, &place)?;
+    let left = install::left(&repository)?;
+    let settings = settings::restore(Scope::Clone(base), &place)?;
+    if let Some(config) = config.filter(|_| exact) {
+        config.put_back(&place)?;
+    }
+    config_file::forget(&place)?;
     follow::forget(repository.git_dir())?;
     sent::forget(&place)?;
-    Ok(Undone { hooks, settings })
+    Ok(Undone { hooks, left, settings })
+}
+
+/// Whether [`set_up`] was here.
+pub fn is_set_up(repository: &Repository) -> bool {
+    Place::in_repository(repository.git_dir()).file(settings::BEFORE).exists()
 }
 
 /// The remote whose ledger a clone follows: the configured one, else `origin`, else the only one.
@@ -203,7 +246,7 @@ pub fn use_key(repository: &Repository, path: &Path) -> Result<Vec<Setting>, Set
     let place = Place::in_repository(repository.git_dir());
     place.create()?;
     let wanted = [("gpg.format", "ssh".to_owned()), ("user.signingKey", path.to_string_lossy().into_owned())];
-    settings::apply(base(repository), &place, &wanted)
+    settings::apply(Scope::Clone(base(repository)), &place, &wanted)
 }
 
 /// Who commits in a clone: the actor, and the name of Git's configuration.

@@ -155,6 +155,20 @@ pub fn undo_client(repository: &Repository) -> Result<Vec<(&'static str, Done)>,
     Ok(beside.into_iter().map(both).collect())
 }
 
+/// The hooks of others that [`undo_client`] kept, but Git does not run, as newer ones are in their place or nothing
+/// leads to them any more.
+pub fn left(repository: &Repository) -> Result<Vec<PathBuf>, InstallError> {
+    let standard = repository.git_dir().join("hooks");
+    let mut left: Vec<PathBuf> = CLIENT.iter().flat_map(|name| kept(&standard.join(name))).collect();
+    let ours = elsewhere::folder(repository.git_dir());
+    if ours.exists() {
+        let entries = fs::read_dir(&ours).map_err(|source| failed("read", &ours, source))?;
+        left.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+    }
+    left.sort();
+    Ok(left)
+}
+
 /// The folder of others whose hooks Git runs here without us, as `core.hooksPath` names it.
 pub fn elsewhere(repository: &Repository) -> Result<Option<String>, InstallError> {
     if !is_elsewhere(repository)? {
@@ -167,7 +181,7 @@ pub fn elsewhere(repository: &Repository) -> Result<Option<String>, InstallError
 /// Puts shims that call `program` into `folder`, and keeps what is there. Doing it again changes nothing.
 pub fn install<'a>(folder: &Path, names: &[&'a str], program: &Path) -> Result<Vec<(&'a str, Done)>, InstallError> {
     fs::create_dir_all(folder).map_err(|source| failed("make", folder, source))?;
-    names.iter().map(|name| Ok((*name, install_one(folder, name, program)?))).collect()
+    names.iter().map(|name| Ok((*name, install_one(folder, name, Shim::Beside, program)?))).collect()
 }
 
 /// Takes our shims out of `folder` and puts back what was there.
@@ -190,15 +204,25 @@ fn base(repository: &Repository) -> &Path {
     repository.work_dir().unwrap_or(repository.git_dir())
 }
 
-/// Whether Git runs hooks of another folder here without us. A link in place of the usual one leads to a folder of
-/// others, too.
+/// Whether ours must not lie in the usual place: Git runs the hooks of another folder here without us, or the usual one
+/// is a link to another, or a hook there would not do its work under another name.
 fn is_elsewhere(repository: &Repository) -> Result<bool, InstallError> {
     let standard = repository.git_dir().join("hooks");
-    let Some(path) = elsewhere::configured(base(repository))? else { return Ok(standard.is_symlink()) };
+    let Some(path) = elsewhere::configured(base(repository))? else {
+        return Ok(standard.is_symlink() || CLIENT.iter().any(|name| knows_its_name(&standard.join(name))));
+    };
     let theirs = base(repository).join(path);
     let same = theirs == standard
         || fs::canonicalize(theirs).ok().is_some_and(|real| fs::canonicalize(&standard).ok() == Some(real));
     Ok(!same || standard.is_symlink())
+}
+
+/// Whether a hook asks what it is called, as one script for many hooks does. One that is kept already does without.
+fn knows_its_name(hook: &Path) -> bool {
+    const ASKS: [&str; 6] = ["basename", "${0##", "case $0", "case \"$0\"", "argv[0]", "PROGRAM_NAME"];
+    let text = fs::read(hook).unwrap_or_default();
+    let asks = || ASKS.iter().any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()));
+    is_executable(hook) && !is_ours(&text) && Tool::of(&text).is_none() && kept(hook).is_empty() && asks()
 }
 
 /// Where our shim goes. The hooks of Gitea and Forgejo run all that lies in the folder called like themselves, and are
@@ -228,9 +252,9 @@ fn place(hook: &Path) -> PathBuf {
     if chain::tool(hook) == Some(Tool::PreCommit) { with_suffix(hook, LEGACY) } else { hook.to_owned() }
 }
 
-fn install_one(folder: &Path, name: &str, program: &Path) -> Result<Done, InstallError> {
+fn install_one(folder: &Path, name: &str, shim: Shim, program: &Path) -> Result<Done, InstallError> {
     let hook = slot(folder, name);
-    let text = Shim::Beside.text(name, program)?;
+    let text = shim.text(name, program)?;
     let place = place(&hook);
     let present = read(&place)?;
     if present.as_deref().is_some_and(is_ours) {

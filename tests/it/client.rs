@@ -4,5 +4,6 @@ mod commits;
 mod desk;
 mod hooks;
 mod ledger;
+mod machine;
 mod resign;
 mod setup;

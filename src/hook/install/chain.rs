@@ -10,6 +10,7 @@ use super::file::{failed, is_executable, is_there, read, rename, with_suffix};
 use super::shim::is_ours;
 use super::tool::Tool;
 use super::{InstallError, elsewhere};
+use crate::git::Repository;
 
 /// What a hook that was there before is called.
 const BEFORE: &str = ".before-mledger";
@@ -25,34 +26,63 @@ const DEPTH_MAX: u32 = 8;
 
 /// What runs before one of our hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier(Vec<PathBuf>);
+pub struct Earlier {
+    hooks: Vec<PathBuf>,
+    /// Whether git-lfs is called itself, for want of its hook.
+    lfs: bool,
+}
 
 impl Earlier {
     /// What was in a hooks folder before ours.
     pub fn beside(folder: &Path, name: &str) -> Self {
-        Self(kept(&folder.join(name)))
+        Self { hooks: kept(&folder.join(name)), lfs: false }
     }
 
     /// The hook of the folder that `core.hooksPath` names, or else of Git's usual folder, for the hook that runs in
-    /// `dir`. Never one of ours: it would call this again.
+    /// `dir`; then what others put into our folder. Never one of ours: it would call this again.
     pub fn elsewhere(dir: &Path, git_dir: &Path, name: &str) -> Result<Self, InstallError> {
-        let hook = match elsewhere::configured_in_hook(dir)? {
-            Some(path) => dir.join(path).join(name),
-            None => git_dir.join("hooks").join(name),
+        let (hook, mut hooks) = if let Some(path) = elsewhere::configured_in_hook(dir)? {
+            (dir.join(path).join(name), Vec::new())
+        } else {
+            let hook = git_dir.join("hooks").join(name);
+            let before = kept(&hook);
+            (hook, before)
         };
-        let ours = read(&hook)?.is_some_and(|text| is_ours(&text));
-        Ok(Self(if ours { Vec::new() } else { vec![hook] }))
+        if !read(&hook)?.is_some_and(|text| is_ours(&text)) {
+            hooks.push(hook);
+        }
+        hooks.extend(kept(&elsewhere::folder(git_dir).join(name)));
+        Ok(Self { hooks, lfs: false })
+    }
+
+    /// Where git-lfs came after us, it found our pre-push and left its own out, and `git lfs track` does not even say so.
+    /// Without it a push sends pointers and no content. So it is called here, unless one of the hooks does.
+    pub fn with_git_lfs(self, repository: &Repository, name: &str) -> Result<Self, InstallError> {
+        let in_use = || -> Result<bool, InstallError> {
+            let stores = repository.git_dir().join("lfs").exists() || repository.config("lfs.storage")?.is_some();
+            Ok(stores && repository.config("filter.lfs.clean")?.is_some())
+        };
+        let calls = |path: &PathBuf| {
+            is_executable(path) && read(path).is_ok_and(|text| text.is_some_and(|text| mentions_lfs(&text)))
+        };
+        let lfs = name == "pre-push" && !self.hooks.iter().any(calls) && in_use()?;
+        Ok(Self { lfs, ..self })
     }
 
     /// Runs them with the same arguments and input, in the same place, until one fails. Returns its exit code.
     pub fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<i32, InstallError> {
-        for path in self.0.iter().filter(|path| is_executable(path)) {
+        for path in self.hooks.iter().filter(|path| is_executable(path)) {
             let code = run_one(path, arguments, input)?;
             if code != 0 {
                 return Ok(code);
             }
         }
-        Ok(0)
+        if !self.lfs {
+            return Ok(0);
+        }
+        let mut lfs = Command::new("git");
+        let spawned = lfs.args(["lfs", "pre-push"]).args(arguments).stdin(Stdio::piped()).spawn();
+        finish(spawned, input).map_err(|source| failed("run", Path::new("git lfs pre-push"), source))
     }
 }
 
@@ -96,14 +126,20 @@ fn run_one(path: &Path, arguments: &[OsString], input: &[u8]) -> Result<i32, Ins
     if depth >= DEPTH_MAX {
         return Err(InstallError::Endless(path.to_owned()));
     }
-    let ran = spawn(path, arguments, depth + 1).and_then(|mut child| {
-        // A hook that does not read its input is free not to; that it did not is no failure of ours.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
-        child.wait()
-    });
-    let status = ran.map_err(|source| failed("run", path, source))?;
+    finish(spawn(path, arguments, depth + 1), input).map_err(|source| failed("run", path, source))
+}
+
+fn finish(spawned: std::io::Result<Child>, input: &[u8]) -> std::io::Result<i32> {
+    let mut child = spawned?;
+    // A hook that does not read its input is free not to; that it did not is no failure of ours.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     // A hook that a signal killed has not agreed to anything.
-    Ok(status.code().unwrap_or(1))
+    Ok(child.wait()?.code().unwrap_or(1))
+}
+
+/// A hook that calls it under another name makes it run twice, which only costs time.
+fn mentions_lfs(text: &[u8]) -> bool {
+    ["git lfs", "git-lfs"].iter().any(|name| text.windows(name.len()).any(|part| part == name.as_bytes()))
 }
 
 /// As Git does: a script without a first line that says what runs it is the shell's.

@@ -15,9 +15,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::file::{failed, is_executable, read, remove, write};
-use super::shim::{Shim, is_ours};
-use super::{CLIENT, Done, InstallError};
+use super::file::{failed, is_executable, remove};
+use super::shim::Shim;
+use super::{CLIENT, Done, InstallError, found, install_one};
 use crate::git::{GitError, Repository, command};
 
 /// How every value of ours ends, and, so a shim hopes, no other.
@@ -98,10 +98,10 @@ pub fn install(repository: &Repository, program: &Path) -> Result<Vec<(&'static 
     fs::create_dir_all(&ours).map_err(|source| failed("make", &ours, source))?;
     let rare = RARE.into_iter().filter(|name| is_executable(&theirs.join(name)));
     for name in USUAL.into_iter().filter(|name| !CLIENT.contains(name)).chain(rare) {
-        renew(&ours.join(name), &Shim::Others.text(name, program)?)?;
+        install_one(&ours, name, Shim::Others, program)?;
     }
     let done = CLIENT.iter().map(|name| {
-        let done = renew(&ours.join(name), &Shim::Elsewhere.text(name, program)?)?;
+        let done = install_one(&ours, name, Shim::Elsewhere, program)?;
         let chained = done == Done::Installed && is_executable(&theirs.join(name));
         Ok((*name, if chained { Done::Chained } else { done }))
     });
@@ -116,7 +116,7 @@ pub fn install(repository: &Repository, program: &Path) -> Result<Vec<(&'static 
     }
 }
 
-/// Leads Git back and removes our folder. Returns the names of our hooks that were there.
+/// Leads Git back and removes our folder, but for what others put there. Returns the names of our hooks that were there.
 pub fn undo(repository: &Repository) -> Result<Vec<&'static str>, InstallError> {
     let base = super::base(repository);
     for (key, file) in INCLUDED {
@@ -129,11 +129,10 @@ pub fn undo(repository: &Repository) -> Result<Vec<&'static str>, InstallError> 
     let ours = folder(repository.git_dir());
     let there: Vec<_> = CLIENT.into_iter().filter(|name| ours.join(name).exists()).collect();
     for name in USUAL.into_iter().chain(RARE).chain(CLIENT) {
-        if read(&ours.join(name))?.is_some_and(|text| is_ours(&text)) {
-            remove(&ours.join(name))?;
+        while let Some(place) = found(&ours.join(name))? {
+            remove(&place)?;
         }
     }
-    // What somebody else put there stays.
     let _ = fs::remove_dir(&ours);
     Ok(there)
 }
@@ -147,17 +146,10 @@ pub fn their_folder(repository: &Repository) -> Result<PathBuf, InstallError> {
 /// The hooks in the others' folder that no shim of ours passes on.
 pub fn unheard(repository: &Repository) -> Result<Vec<&'static str>, InstallError> {
     let (theirs, ours) = (their_folder(repository)?, folder(repository.git_dir()));
-    let missing = |name: &&str| is_executable(&theirs.join(name)) && !is_executable(&ours.join(name));
+    let passed =
+        |name: &str| found(&ours.join(name)).is_ok_and(|place| place.is_some_and(|place| is_executable(&place)));
+    let missing = |name: &&str| is_executable(&theirs.join(name)) && !passed(name);
     Ok(USUAL.into_iter().chain(RARE).filter(missing).collect())
-}
-
-fn renew(path: &Path, text: &str) -> Result<Done, InstallError> {
-    let present = read(path)?;
-    if present.as_deref() == Some(text.as_bytes()) && is_executable(path) {
-        return Ok(Done::Unchanged);
-    }
-    write(path, text)?;
-    Ok(if present.is_some() { Done::Renewed } else { Done::Installed })
 }
 
 /// The files to include are there before anything includes them.

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use mledger::git::repository::verify_hashes_on_read;
 use mledger::git::{Kind, Repository};
 use mledger::hook::check::Checked;
+use mledger::hook::clone_setup::Options;
 use mledger::hook::forecast::{self, Forecast, Weather};
 use mledger::hook::install::Earlier;
+use mledger::hook::new_clone::{self, NewClone};
 use mledger::hook::post_commit::{Feedback, News};
 use mledger::hook::pre_push::Outlook;
 use mledger::hook::prepare_commit_msg::repository;
@@ -20,6 +22,7 @@ use mledger::hook::{
     commit_msg, forge, install, post_applypatch, post_commit, post_merge, post_receive, post_rewrite, pre_push,
     pre_receive, prepare_commit_msg,
 };
+use mledger::ledger::follow::Followed;
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
 
@@ -65,13 +68,16 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
 }
 
 fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
-    let repository = repository(dir)?;
-    if args.hooks_path {
-        return Ok(Earlier::elsewhere(dir, repository.git_dir(), &args.name)?);
+    let (repository, name) = (repository(dir)?, args.name.as_str());
+    if install::SERVER.contains(&name) {
+        return Ok(Earlier::beside(&install::folder(&repository)?, name));
     }
-    let server = install::SERVER.contains(&args.name.as_str());
-    let folder = if server { install::folder(&repository)? } else { repository.git_dir().join("hooks") };
-    Ok(Earlier::beside(&folder, &args.name))
+    let earlier = if args.hooks_path {
+        Earlier::elsewhere(dir, repository.git_dir(), name)?
+    } else {
+        Earlier::beside(&repository.git_dir().join("hooks"), name)
+    };
+    Ok(earlier.with_git_lfs(&repository, name)?)
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {
@@ -103,6 +109,7 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-merge" => Ok(tell(context, post_merge::run(dir, word(args, 0) == "1").map(one))),
         "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
         "pre-push" => pre_push(context, dir, args, input),
+        install::NEW_CLONE => new_clone(context, dir),
         "pre-receive" => pre_receive(context, dir, input),
         "post-receive" => Ok(post_receive(context, dir)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
@@ -218,6 +225,43 @@ fn warning(checked: &Checked) -> String {
         return format!("mledger: once the policy is enforced, the gate will refuse this push:\n{reasons}");
     }
     format!("mledger: the gate will refuse this push (Ctrl-C stops it):\n{reasons}")
+}
+
+/// Git has made the clone already, and goes on whatever we say.
+fn new_clone(context: &Context, dir: &Path) -> Result<End, Failure> {
+    let options = Options {
+        home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
+        program: std::env::current_exe()?,
+        ..Options::default()
+    };
+    match new_clone::run(dir, &options) {
+        Ok(NewClone::Untouched) => {}
+        Ok(NewClone::NoAnswer { remote }) => context.output.say(format_args!(
+            "mledger: {} did not say whether it keeps a ledger; if it does, type `mledger init` here",
+            tame(&remote)
+        )),
+        Ok(NewClone::SetUp { enrolled, followed }) => context.output.say(welcome(enrolled.is_some(), &followed)),
+        Err(error) => {
+            let failure = Failure::from(error).of("mledger: this clone follows a ledger, and is not set up for it");
+            context.output.fail(&failure.try_this("mledger init"));
+        }
+    }
+    Ok(End::Fine)
+}
+
+fn welcome(enrolled: bool, followed: &Followed) -> String {
+    let mut text = format!(
+        "mledger: this clone follows the ledger {}; `git commit` here signs what it changes",
+        followed.new.origin()
+    );
+    if followed.vkey_on_trust {
+        text += "\nmledger: trusted at first sight; compare its key with your administrator's:\n         ";
+        text += &followed.vkey.to_string();
+    }
+    if !enrolled {
+        text += "\nmledger: its policy does not know your key yet; `mledger init` prints what the administrator needs";
+    }
+    text
 }
 
 /// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.

@@ -1,6 +1,7 @@
 //! `mledger init`: a ledger under a bare repository, or a clone that works with one.
 
 mod clone;
+mod machine;
 mod server;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::End;
 use crate::context::Context;
 use crate::error::Failure;
 
-/// Set up this clone, or put a gate into this bare repository
+/// Set up this clone or machine, or a gate in this bare repository
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -40,6 +41,9 @@ pub struct Args {
     /// In a clone: the ledger's public key, as its administrator told you [default: trust at first sight]
     #[arg(long, value_name = "VKEY", value_parser = VerifierKey::parse)]
     pub vkey: Option<VerifierKey>,
+    /// Set up this machine, so that every clone made later sets itself up, if its remote keeps a ledger
+    #[arg(long, conflicts_with_all = ["policy", "origin", "last_checkpoint", "login", "actor", "remote", "vkey"])]
+    pub global: bool,
     /// Put back what was there before
     #[arg(long)]
     pub undo: bool,
@@ -66,12 +70,16 @@ variables (AcceptEnv and PermitUserEnvironment of sshd). A signed push nobody ca
 
 Examples:
   mledger init                        in a clone
+  mledger init --global               once on a new laptop
   mledger init --policy policy.toml   in the bare repository that people push to
   mledger init --policy policy.toml --login gitea
   mledger init --undo";
 
 /// Sets up the repository that holds the current folder.
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    if args.global {
+        return if args.undo { machine::undo(context) } else { machine::set_up(context, args) };
+    }
     let repository = context.repository()?;
     let bare = repository.work_dir().is_none();
     if !bare && args.policy.is_some() {

@@ -86,6 +86,10 @@ fn of_setup(error: &clone_setup::SetupError) -> Option<String> {
             Some("git config --global user.email you@bank.example\nmledger init".to_owned())
         }
         clone_setup::SetupError::Actor { .. } => Some("mledger init --actor you@bank.example".to_owned()),
+        clone_setup::SetupError::NoFile(_) => Some("unset GIT_CONFIG_GLOBAL\nmledger init --global".to_owned()),
+        clone_setup::SetupError::Template(_) => {
+            Some("git config --global --type=path init.templateDir ~/FOLDER\nmledger init --global".to_owned())
+        }
         clone_setup::SetupError::NoSuchRemote(_) => Some("git remote -v".to_owned()),
         _ => None,
     }

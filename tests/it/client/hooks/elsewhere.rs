@@ -138,6 +138,80 @@ fn a_link_in_place_of_the_hooks_folder_leads_to_others() {
     assert_eq!(ran(&world), ["linked"]);
 }
 
+#[test]
+fn one_script_for_many_hooks_keeps_its_name() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    let many =
+        "#!/bin/sh\nfor hook in \"$(dirname \"$0\")/$(basename \"$0\").d/\"*; do \"$hook\" \"$@\" || exit; done\n";
+    write_script(&dir, ".git/hooks/all", many);
+    for name in ["commit-msg", "pre-commit"] {
+        std::os::unix::fs::symlink("all", dir.join(".git/hooks").join(name)).unwrap();
+        write_script(&dir, &format!(".git/hooks/{name}.d/one"), &note(&world, name));
+    }
+    let before = snapshot(&dir.join(".git"));
+    alice.mledger(&dir, &["init"]).ok();
+    for _ in 0..2 {
+        assert!(message(&alice, &dir).contains("Mledger-Manifest: "));
+        assert_eq!(ran(&world), ["pre-commit", "commit-msg"]);
+        alice.mledger(&dir, &["init"]).ok();
+    }
+    alice.mledger(&dir, &["init", "--undo"]).ok();
+    assert_eq!(snapshot(&dir.join(".git")), before);
+}
+
+#[test]
+fn hooks_that_were_kept_run_when_ours_move_to_another_folder() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    for word in ["first", "second"] {
+        write_script(&dir, ".git/hooks/commit-msg", &note(&world, word));
+        alice.mledger(&dir, &["init"]).ok();
+    }
+    write_script(&dir, ".git/hooks/post-commit", &(note(&world, "third") + ": $(basename \"$0\")\n"));
+    for _ in 0..2 {
+        alice.mledger(&dir, &["init"]).ok();
+        assert!(message(&alice, &dir).contains("Mledger-Manifest: "));
+        assert_eq!(ran(&world), ["first", "second", "third"]);
+    }
+    assert!(dir.join(".git/mledger/shims/post-commit").exists());
+    let report = alice.mledger(&dir, &["init", "--undo"]).ok();
+    assert!(report.contains(".git/hooks/commit-msg.before-mledger: another hook is in its place"), "{report}");
+}
+
+#[test]
+fn a_value_that_beats_ours_is_named_and_nothing_stays() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    config(&alice, &dir, &["extensions.worktreeConfig", "true"]);
+    config(&alice, &dir, &["--worktree", "core.hooksPath", "tools"]);
+    let before = fs::read(dir.join(".git/config")).unwrap();
+    let said = alice.mledger(&dir, &["init"]).fails();
+    assert!(said.contains("`core.hooksPath` is set to `tools`") && said.contains("--show-origin"), "{said}");
+    assert_eq!(fs::read(dir.join(".git/config")).unwrap(), before);
+    assert!(!dir.join(".git/mledger/shims").exists());
+}
+
+#[test]
+fn a_submodule_keeps_its_hooks_when_all_of_it_moves() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = model(&world, &alice);
+    alice.git(&dir, &["commit", "-q", "--allow-empty", "-m", "one"]).ok();
+    alice.git(world.root(), &["init", "-q", "super"]).ok();
+    alice.git(&world.path("super"), &["submodule", "add", "-q", dir.to_str().unwrap(), "libs/model"]).ok();
+    config(&alice, &dir, &["--global", "core.hooksPath", "~/hooks"]);
+    write_script(&alice.home, "hooks/pre-commit", &note(&world, "all"));
+    alice.mledger(&world.path("super/libs/model"), &["init"]).ok();
+    fs::rename(world.path("super"), world.path("moved")).unwrap();
+    assert!(message(&alice, &world.path("moved/libs/model")).contains("Mledger-Manifest: "));
+    assert_eq!(ran(&world), ["all"]);
+    assert!(!message(&alice, &world.path("moved")).contains("Mledger"));
+}
+
 /// What `husky` 9 does at every `npm install`: it points `core.hooksPath` at a folder of its own, which it fills with a
 /// line each; that sources a script which runs `.husky/NAME`.
 fn husky(person: &Person, dir: &Path) {

@@ -129,6 +129,62 @@ fn git_lfs_before_us_and_after_us() {
     assert!(!dir.join(".git/hooks/pre-push.before-mledger").exists());
 }
 
+#[test]
+fn git_lfs_that_comes_after_us_sends_what_it_tracks() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = remote_and_clone(&world, &alice);
+    alice.git(&dir, &["lfs", "install", "--skip-repo"]).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    alice.git(&dir, &["lfs", "track", "*.bin"]).ok();
+    write(&dir, "weights.bin", "large");
+    alice.git(&dir, &["add", "."]).ok();
+    message(&alice, &dir);
+    let trace = alice.with("GIT_TRACE", world.path("trace").to_str().unwrap());
+    trace.git(&dir, &["push", "-q", "origin", "HEAD:main"]).ok();
+    assert!(lfs_objects(&world) > 0);
+    let calls = || fs::read_to_string(world.path("trace")).unwrap().matches("exec: git-lfs pre-push").count();
+    assert_eq!(calls(), 1);
+    // With its hook there, it is not called twice.
+    alice.git(&dir, &["lfs", "update", "--force"]).ok();
+    alice.mledger(&dir, &["init"]).ok();
+    message(&alice, &dir);
+    trace.git(&dir, &["push", "-q", "origin", "HEAD:main"]).ok();
+    assert_eq!(calls(), 2);
+}
+
+#[test]
+fn git_lfs_in_a_folder_of_ours_is_not_lost() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let dir = remote_and_clone(&world, &alice);
+    let theirs = alice.home.join("hooks").display().to_string();
+    alice.git(&dir, &["config", "core.hooksPath", &theirs]).ok();
+    for name in ["post-checkout", "post-commit"] {
+        write_script(&alice.home, &format!("hooks/{name}"), &note(&world, name));
+    }
+    alice.mledger(&dir, &["init"]).ok();
+    // It asks Git where hooks are, and so finds our folder.
+    alice.git(&dir, &["lfs", "update", "--force"]).ok();
+    assert_eq!(state(&dir, "post-commit"), State::Replaced { by: Some(Tool::GitLfs) });
+    assert_eq!(looked(&dir).unheard, ["post-checkout", "post-commit"]);
+    for _ in 0..2 {
+        alice.mledger(&dir, &["init"]).ok();
+    }
+    assert!(looked(&dir).is_good(), "{:?}", looked(&dir));
+    let trace = alice.with("GIT_TRACE", world.path("trace").to_str().unwrap());
+    assert!(message(&trace, &dir).contains("Mledger-Manifest: "));
+    trace.git(&dir, &["checkout", "-q", "-b", "side"]).ok();
+    assert_eq!(ran(&world), ["post-commit", "post-checkout"]);
+    let trace = fs::read_to_string(world.path("trace")).unwrap();
+    for name in ["post-commit", "post-checkout"] {
+        assert!(trace.contains(&format!("git-lfs {name}")), "{trace}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&alice.mledger(&dir, &["--json", "init", "--undo"]).ok()).unwrap();
+    assert!(report["kept"].to_string().contains("shims/post-commit.before-mledger"), "{report}");
+}
+
 fn lfs_objects(world: &World) -> usize {
     let folder = world.path("server.git/lfs/objects");
     fs::read_dir(folder).map_or(0, Iterator::count)
@@ -175,7 +231,7 @@ fn hooks_of_the_configuration_run_beside_ours() {
     let world = World::new();
     let alice = world.person("alice");
     let dir = remote_and_clone(&world, &alice);
-    let command = format!("echo configured >> '{}'", world.path("ran").display());
+    let command = format!("echo configured >> '{}'; :", world.path("ran").display());
     alice.git(&dir, &["config", "hook.note.command", &command]).ok();
     alice.git(&dir, &["config", "hook.note.event", "commit-msg"]).ok();
     alice.mledger(&dir, &["init"]).ok();

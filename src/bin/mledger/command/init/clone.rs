@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mledger::hook::clone_setup::{self, Found, LedgerState, Options, PassedOver, Report, Setting};
+use mledger::hook::clone_setup::{
+    self, Found, LedgerState, Options, PassedOver, Report, Restored, Setting, SigningKey,
+};
 use mledger::hook::install::Done;
 use mledger::ledger::follow::Followed;
 use serde_json::{Value, json};
@@ -34,25 +36,21 @@ pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
 /// Takes it back.
 pub fn undo(context: &Context) -> Result<End, Failure> {
     let undone = clone_setup::undo(Path::new("."))?;
-    let value = json!({"hooks": hooks(&undone.hooks), "settings": settings(&undone.settings)});
+    let value = json!({"hooks": hooks(&undone.hooks), "kept": undone.left, "left": undone.settings.left, "settings": settings(&undone.settings.settings)});
     context.output.result(&value, || {
-        let nothing = undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings.is_empty();
+        let nothing =
+            undone.hooks.iter().all(|(_, done)| *done == Done::Unchanged) && undone.settings == Restored::default();
         let title = if nothing {
             "There is nothing to undo here.\n"
         } else {
             "This clone is as it was. Your key and your commits stay.\n"
         };
         let mut text = title.to_owned();
-        for (name, done) in &undone.hooks {
-            let left = match done {
-                Done::Foreign => format!("{name} is another program's by now and stays; the one from before"),
-                Done::RestoredNewest => format!("{name} is the newest of several again; the older ones"),
-                _ => continue,
-            };
-            let _ = writeln!(text, "  {ODD}hook{ODD:#}    {left} stay beside it:");
-            let _ = writeln!(text, "          .git/hooks/{name}.before-mledger");
+        for path in &undone.left {
+            let path = path.to_string_lossy();
+            let _ = writeln!(text, "  {ODD}kept{ODD:#}    {}: another hook is in its place by now", tame(&path));
         }
-        text + &settings_text(&undone.settings)
+        text + &restored_text(&undone.settings)
     })?;
     Ok(End::Fine)
 }
@@ -63,16 +61,20 @@ fn value(report: &Report) -> Value {
         "enrolment": report.enrolment,
         "hooks": hooks(&report.hooks),
         "hooks-path": report.hooks_path,
-        "key": {
-            "configured": report.key.configured,
-            "custody": report.key.custody.word(),
-            "fingerprint": report.key.public.id(),
-            "found": found_word(report.key.found),
-            "passed-over": passed_over(&report.key.passed_over),
-            "public": report.key.public.to_string(),
-        },
+        "key": key_value(&report.key),
         "ledger": ledger_value(&report.ledger),
         "settings": settings(&report.settings),
+    })
+}
+
+pub(super) fn key_value(key: &SigningKey) -> Value {
+    json!({
+        "configured": key.configured,
+        "custody": key.custody.word(),
+        "fingerprint": key.public.id(),
+        "found": found_word(key.found),
+        "passed-over": passed_over(&key.passed_over),
+        "public": key.public.to_string(),
     })
 }
 
@@ -100,7 +102,7 @@ fn hooks(hooks: &[(&'static str, Done)]) -> BTreeMap<&'static str, &'static str>
     hooks.iter().map(|(name, done)| (*name, done_word(*done))).collect()
 }
 
-fn settings(settings: &[Setting]) -> Vec<Value> {
+pub(super) fn settings(settings: &[Setting]) -> Vec<Value> {
     settings.iter().map(|setting| json!({"key": setting.key, "new": setting.new, "old": setting.old})).collect()
 }
 
@@ -108,7 +110,7 @@ fn passed_over(keys: &[PassedOver]) -> Vec<Value> {
     keys.iter().map(|key| json!({"place": key.place, "why": key.why})).collect()
 }
 
-fn done_word(done: Done) -> &'static str {
+pub(super) fn done_word(done: Done) -> &'static str {
     match done {
         Done::Installed => "installed",
         Done::Chained => "chained",
@@ -140,13 +142,7 @@ fn text(report: &Report) -> String {
     };
     let mut text = styled(GOOD, title) + "\n\n";
     let _ = writeln!(text, "  actor   {}", report.actor);
-    let _ = writeln!(text, "  key     {} ({})", report.key.public.id(), key_story(report));
-    for PassedOver { place, why } in &report.key.passed_over {
-        let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
-    }
-    for line in keeping::advice(&report.key.custody, &report.key.public) {
-        let _ = writeln!(text, "          {line}");
-    }
+    text += &key_text(&report.key);
     text += &hooks_text(report);
     text += &settings_text(&report.settings);
     if report.replaces_format {
@@ -167,9 +163,20 @@ fn text(report: &Report) -> String {
         }
 }
 
-fn key_story(report: &Report) -> String {
-    let configured = tame(&report.key.configured);
-    match report.key.found {
+pub(super) fn key_text(key: &SigningKey) -> String {
+    let mut text = format!("  key     {} ({})\n", key.public.id(), key_story(key));
+    for PassedOver { place, why } in &key.passed_over {
+        let _ = writeln!(text, "          {ODD}not{ODD:#} {}: {}", tame(place), tame(why));
+    }
+    for line in keeping::advice(&key.custody, &key.public) {
+        let _ = writeln!(text, "          {line}");
+    }
+    text
+}
+
+fn key_story(key: &SigningKey) -> String {
+    let configured = tame(&key.configured);
+    match key.found {
         Found::Agent => "held by your SSH agent".to_owned(),
         Found::Made => format!("made now, {configured}"),
         Found::Given | Found::Configured | Found::Home => configured,
@@ -195,7 +202,13 @@ fn hooks_text(report: &Report) -> String {
     text
 }
 
-fn settings_text(settings: &[Setting]) -> String {
+/// What became of settings when they were taken back.
+pub(super) fn restored_text(restored: &Restored) -> String {
+    let left = |key: &String| format!("  {ODD}config{ODD:#}  {key} was changed in between, and stays\n");
+    settings_text(&restored.settings) + &restored.left.iter().map(left).collect::<String>()
+}
+
+pub(super) fn settings_text(settings: &[Setting]) -> String {
     let line = |setting: &Setting| {
         let new = setting.new.as_deref().map_or_else(|| "not set here".to_owned(), tame);
         let was = setting.old.as_deref().map(|old| format!(" (was {})", tame(old))).unwrap_or_default();
@@ -233,6 +246,6 @@ fn followed_text(followed: &Followed, remote: &str) -> String {
     text
 }
 
-fn tame_lines(text: &str) -> String {
+pub(super) fn tame_lines(text: &str) -> String {
     text.lines().map(|line| tame(line) + "\n").collect()
 }
