@@ -75,7 +75,9 @@ pub fn check(dir: &Path, file: &Path) -> Result<Verdict, PrepareError> {
     if is_squashed_later(&visible) || is_interrupted(&repository) {
         return Ok(Verdict::Fine);
     }
-    if is_only_intent(&visible, None) {
+    // What somebody wrote into a file or onto the command line is a message, whatever it looks like.
+    let placed_by_us = comments.is_some() || !given().is_empty();
+    if placed_by_us && is_only_intent(&visible, None) {
         fs::write(&path, "").map_err(|source| PrepareError::File { what: "write", path, source })?;
         return Ok(Verdict::Fine);
     }
