@@ -113,7 +113,7 @@ pub enum Group {
 pub struct Finding {
     /// What it is.
     pub code: Code,
-    /// What [`mend`] can do about it.
+    /// What [`mend()`] can do about it.
     pub fix: Option<Fix>,
     /// How bad it is.
     pub level: Level,

@@ -107,7 +107,7 @@ fn every_form_that_git_takes_names_the_key_that_signs() {
         let shown = json(person.mledger(&dir, &["--json", "key", "--try"]));
         assert_eq!((&shown["public"], &shown["signs"]), (&Value::from(mine.as_str()), &Value::Bool(true)), "{form}");
         person.mledger(&dir, &["init"]).ok();
-        let expanded = form.replace("~", &alice.home.display().to_string());
+        let expanded = form.replace('~', &alice.home.display().to_string());
         assert_eq!(person.git(&dir, &["config", "user.signingKey"]).ok(), expanded);
         person.git(&dir, &["commit", "-q", "--allow-empty", "-m", form]).ok();
         assert_eq!(signer_of_head(person, &dir), fingerprint(&mine), "{form}");
