@@ -1,6 +1,7 @@
 //! What the hooks add to `git commit`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,6 +26,11 @@ pub fn commits(table: &mut Table, size: Size) {
         format!("{} without hooks", ms(pairs.other())),
     );
     table.row("… what the hooks add", format!("{:.1} ms", pairs.more_ms()), "target 15 ms".to_owned());
+    let idle = idle_hooks(&world);
+    let idle = Pairs::run(count / 2, numbered(|number| commit(&world, number, &["-c", &idle])), {
+        numbered(|number| commit(&world, number, &["-c", "core.hooksPath=/dev/null"]))
+    });
+    table.row("… what three hooks of `exit 0` add", format!("{:.1} ms", idle.more_ms()), String::new());
     let amends = Pairs::run(
         count / 4,
         || time(&mut amend(&world, &[])),
@@ -32,6 +38,18 @@ pub fn commits(table: &mut Table, size: Size) {
     );
     let against = format!("{} without hooks; one hook more, and two manifests", ms(amends.other()));
     table.row("… of `git commit --amend`", format!("{:.1} ms", amends.more_ms()), against);
+}
+
+/// The option for a folder of hooks that do nothing: what Git and a shell take by themselves.
+fn idle_hooks(world: &World) -> String {
+    let folder = world.clone_dir().with_file_name("idle-hooks");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["prepare-commit-msg", "commit-msg", "post-commit"] {
+        let hook = folder.join(name);
+        fs::write(&hook, "#!/bin/sh\nexit 0\n").unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    format!("core.hooksPath={}", folder.display())
 }
 
 fn numbered(mut run: impl FnMut(usize) -> Duration) -> impl FnMut() -> Duration {

@@ -4,11 +4,15 @@
 use std::fs;
 use std::path::Path;
 
-use super::prepare_commit_msg::{PrepareError, comments, read_message, repository, template};
+use super::prepare_commit_msg::{PrepareError, comments, is_edited, read_message, repository, template};
 use crate::object::message::is_only_ours;
 
-/// Empties the message in `file`, for the commit that Git is about to make in `dir`, if its author wrote nothing.
+/// Empties the message in `file`, for the commit that Git is about to make in `dir`, if its author left an editor without
+/// a word. Where no editor was used, `prepare-commit-msg` added nothing to such a message.
 pub fn run(dir: &Path, file: &Path) -> Result<(), PrepareError> {
+    if !is_edited() {
+        return Ok(());
+    }
     let path = dir.join(file);
     let message = read_message(&path)?;
     let comments = comments(dir, &message);

@@ -4,7 +4,7 @@
 //! | moment | what happens |
 //! |---|---|
 //! | `prepare-commit-msg` | intents of `mledger commit` take their place; an editor shows what rules demand, as comments |
-//! | `commit-msg` | a malformed intent stops the commit; what a rule demands and is not there is told |
+//! | `commit-msg`; without an editor `prepare-commit-msg` | a malformed intent stops the commit; what a rule demands and is not there is told |
 //!
 //! Merges, rebases, cherry-picks, reverts and commits that an autosquash will swallow are left alone. The policy is read
 //! from the view in the followed ledger, without a walk: good enough for advice, and the gate decides.
@@ -15,8 +15,7 @@ mod demands;
 use std::fs;
 use std::path::Path;
 
-use super::prepare_commit_msg::{PrepareError, comments, read_message, repository};
-use crate::git::Repository;
+use super::prepare_commit_msg::{PrepareError, comments, is_edited, is_interrupted, read_message, repository};
 use crate::object::intent::{Flaw, Intent, KINDS, Name, flaws, is_only_intent, place, place_template};
 use crate::object::message::without_comments;
 
@@ -41,8 +40,7 @@ pub enum Verdict {
 /// Git calls the message's origin.
 pub fn prepare(dir: &Path, file: &Path, source: Option<&str>) -> Result<(), PrepareError> {
     let given = given();
-    let edited = std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":");
-    let asks = edited && !matches!(source, Some("merge" | "squash"));
+    let asks = is_edited() && !matches!(source, Some("merge" | "squash"));
     if given.is_empty() && !asks {
         return Ok(());
     }
@@ -65,8 +63,33 @@ pub fn prepare(dir: &Path, file: &Path, source: Option<&str>) -> Result<(), Prep
     fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
 }
 
-/// In `commit-msg`: looks at the message in `file`. One without any words is emptied, so that Git aborts.
+/// In `commit-msg`, where an editor was used: looks at the message in `file`. One without any words is emptied, so that
+/// Git aborts.
 pub fn check(dir: &Path, file: &Path) -> Result<Verdict, PrepareError> {
+    if is_edited() { look_at(dir, file, Moment::Edited) } else { Ok(Verdict::Fine) }
+}
+
+/// The same in `prepare-commit-msg`, where no editor will be used, so that the message stands as it will be: the shim of
+/// `commit-msg` then calls nobody. Unlike that one, this runs with `--no-verify` and for picks, too.
+pub fn check_unedited(dir: &Path, file: &Path) -> Result<Verdict, PrepareError> {
+    if is_edited() {
+        return Ok(Verdict::Fine);
+    }
+    let verdict = look_at(dir, file, Moment::Given)?;
+    let asked = || CommitCommand::find().is_some_and(|command| !command.skips_checks());
+    Ok(if verdict == Verdict::Fine || asked() { verdict } else { Verdict::Fine })
+}
+
+/// Where a message comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Somebody left an editor.
+    Edited,
+    /// It was given on the command line or in a file: it is a message, whatever it looks like.
+    Given,
+}
+
+fn look_at(dir: &Path, file: &Path, moment: Moment) -> Result<Verdict, PrepareError> {
     let path = dir.join(file);
     let Some(message) = read_text(&path)? else { return Ok(Verdict::Fine) };
     let comments = comments(dir, message.as_bytes());
@@ -75,8 +98,7 @@ pub fn check(dir: &Path, file: &Path) -> Result<Verdict, PrepareError> {
     if is_squashed_later(&visible) || is_interrupted(&repository) {
         return Ok(Verdict::Fine);
     }
-    // What somebody wrote into a file or onto the command line is a message, whatever it looks like.
-    let placed_by_us = comments.is_some() || !given().is_empty();
+    let placed_by_us = moment == Moment::Edited || !given().is_empty();
     if placed_by_us && is_only_intent(&visible, None) {
         fs::write(&path, "").map_err(|source| PrepareError::File { what: "write", path, source })?;
         return Ok(Verdict::Fine);
@@ -140,10 +162,4 @@ fn plain(name: &str) -> String {
 fn is_squashed_later(visible: &str) -> bool {
     let title = visible.trim_start();
     ["fixup! ", "squash! ", "amend! "].iter().any(|start| title.starts_with(start))
-}
-
-/// Whether Git is in the middle of something whose messages are not of this moment.
-fn is_interrupted(repository: &Repository) -> bool {
-    const SIGNS: [&str; 5] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
-    SIGNS.iter().any(|name| repository.own_dir().join(name).exists())
 }

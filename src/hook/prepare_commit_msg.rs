@@ -13,7 +13,7 @@ use crate::git::manifest::{Cache, Limits, ManifestError, manifest};
 use crate::git::{GitError, Repository, command};
 use crate::ledger::follow::{self, FollowError};
 use crate::name::{NameError, Oid};
-use crate::object::message::{LogHead, ManifestDigests, insert_into_bytes};
+use crate::object::message::{LogHead, ManifestDigests, insert_into_bytes, is_only_ours};
 
 /// Why a message gets no trailers.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +57,15 @@ pub fn run(dir: &Path, file: &Path, source: &str) -> Result<(), PrepareError> {
     let repository = repository(dir)?;
     let path = dir.join(file);
     let message = read_message(&path)?;
+    let comments = comments(dir, &message);
+    // Git aborts where nobody wrote anything, and with our trailers it would not see that any more. After an editor it is
+    // `commit-msg` that looks.
+    let nobody_wrote = || source == "template" || is_only_ours(&message, None);
+    if !is_edited() && !is_interrupted(&repository) && nobody_wrote() {
+        return Ok(());
+    }
     let digests = digests(dir, &repository)?;
     let log = newest_log(&repository)?;
-    let comments = comments(dir, &message);
     template::note(&repository, source, &message, comments.as_deref())?;
     let text = insert_into_bytes(&message, &digests, log.as_ref(), comments.as_deref());
     fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
@@ -76,10 +82,20 @@ pub(super) fn read_message(path: &Path) -> Result<Vec<u8>, PrepareError> {
     fs::read(path).map_err(|source| PrepareError::File { what: "read", path: path.to_owned(), source })
 }
 
+/// Whether Git opens an editor with the message. It tells its hooks with this value that it will not.
+pub(super) fn is_edited() -> bool {
+    std::env::var_os("GIT_EDITOR").is_none_or(|editor| editor != ":")
+}
+
+/// Whether Git is in the middle of something whose messages are not of this moment.
+pub(super) fn is_interrupted(repository: &Repository) -> bool {
+    const SIGNS: [&str; 5] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
+    SIGNS.iter().any(|name| repository.own_dir().join(name).exists())
+}
+
 /// What starts a comment in the message, if an editor shows it and Git strips comments afterwards.
 pub(super) fn comments(dir: &Path, message: &[u8]) -> Option<String> {
-    // Git tells its hooks with this value that it will open no editor.
-    if std::env::var_os("GIT_EDITOR").is_some_and(|editor| editor == ":") {
+    if !is_edited() {
         return None;
     }
     // Two names of one thing: the one that is read last holds, as in Git.

@@ -53,10 +53,28 @@ Example:
 impl Cli {
     /// Reads the words of a command line. Help and version come back as errors, as clap does it.
     pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        if words.get(1).is_some_and(|word| word == "hook") {
+            let HookLine { global, args } = HookLine::try_parse_from(words.into_iter().skip(1))?;
+            return Ok(Self { command: Command::Hook(args), global });
+        }
         let mut command = overview::with_overview(Self::command());
         let matches = command.try_get_matches_from_mut(words)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
+}
+
+/// The line of a shim. Git waits for three of them at every commit, and describing all the other verbs takes a third of
+/// what such a process computes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mledger hook",
+    after_help = "Example:\n  mledger hook pre-push origin https://git.bank.example/models"
+)]
+struct HookLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    args: hook::Args,
 }
 
 /// What every command takes.

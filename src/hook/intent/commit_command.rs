@@ -8,6 +8,9 @@ use crate::git::command;
 #[cfg(unix)]
 const ANCESTORS_MAX: usize = 6;
 
+/// The short options of `git commit` whose value may stand behind them in the same word.
+const TAKING_A_VALUE: &str = "mFcCtSu";
+
 /// The words of a `git … commit …`.
 #[derive(Clone, Debug)]
 pub(super) struct CommitCommand(Vec<String>);
@@ -36,6 +39,15 @@ impl CommitCommand {
     /// Whether it replaces HEAD. Git takes `--am` for `--amend` already.
     pub(super) fn amends(&self) -> bool {
         self.0.iter().any(|word| word.starts_with("--am"))
+    }
+
+    /// Whether it asks for no checks. A message that begins like the option makes it one, too: then nothing is checked.
+    pub(super) fn skips_checks(&self) -> bool {
+        let is_short = |word: &str| {
+            let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-')).unwrap_or_default();
+            letters.chars().take_while(|letter| !TAKING_A_VALUE.contains(*letter)).any(|letter| letter == 'n')
+        };
+        self.0.iter().any(|word| word.starts_with("--no-v") || is_short(word))
     }
 
     /// Whether Git will strip comments from the message that its editor shows: with `--cleanup=strip`, which is the
@@ -91,6 +103,20 @@ fn process(pid: u32) -> Option<(u32, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checks_are_skipped_only_where_somebody_says_so() {
+        for (line, skips) in [
+            ("git commit -m new", false),
+            ("git commit -amn", false),
+            ("git commit -nm x", true),
+            ("git commit -q --no-verify", true),
+            ("git commit --no-edit --signoff", false),
+        ] {
+            let command = CommitCommand(line.split(' ').map(str::to_owned).collect());
+            assert_eq!(command.skips_checks(), skips, "{line}");
+        }
+    }
 
     #[test]
     fn the_last_mode_counts_however_short_its_option() {

@@ -95,8 +95,8 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
     verify_hashes_on_read(false);
     match args.name.as_str() {
         "prepare-commit-msg" => {
-            let end = forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)));
-            intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
+            forgive(context, prepare_commit_msg::run(dir, &file(args)?, &word(args, 1)));
+            let end = intent::prepare(context, dir, &file(args)?, args.arguments.get(1));
             key_watch::warn(context, dir);
             Ok(end)
         }

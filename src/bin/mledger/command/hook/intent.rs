@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mledger::hook::clone_setup::key::quoted;
 use mledger::hook::intent::{self, Demand, Verdict};
+use mledger::hook::prepare_commit_msg::PrepareError;
 use mledger::object::intent::{Flaw, Name};
 
 use crate::command::End;
@@ -13,16 +14,21 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::output::{BAD, ODD, tame};
 
-/// Before the editor opens. A commit goes on whatever becomes of it.
-pub fn prepare(context: &Context, dir: &Path, file: &Path, source: Option<&OsString>) {
+/// Before the editor opens, or instead. Only a malformed intent that no editor will mend stops the commit.
+pub fn prepare(context: &Context, dir: &Path, file: &Path, source: Option<&OsString>) -> End {
     if let Err(error) = intent::prepare(dir, file, source.and_then(|source| source.to_str())) {
         context.output.fail(&Failure::from(error).of("what rules demand of the commit is not shown"));
     }
+    tell(context, intent::check_unedited(dir, file), dir, file)
 }
 
 /// After the editor closed. A malformed intent stops the commit; no other trouble does.
 pub fn check(context: &Context, dir: &Path, file: &Path) -> End {
-    match intent::check(dir, file) {
+    tell(context, intent::check(dir, file), dir, file)
+}
+
+fn tell(context: &Context, verdict: Result<Verdict, PrepareError>, dir: &Path, file: &Path) -> End {
+    match verdict {
         Ok(Verdict::Fine) => End::Fine,
         Ok(Verdict::Flawed(flaws)) => {
             context.output.say(flawed(&flaws, &dir.join(file), file));
