@@ -62,7 +62,7 @@ fn numbered(mut run: impl FnMut(usize) -> Duration) -> impl FnMut() -> Duration 
 
 fn commit(world: &World, number: usize, options: &[&str]) -> Duration {
     let dir = world.clone_dir();
-    let text = format!("{{\"scale\":{number},\"options\":{}}}\n", options.len());
+    let text = format!("{{\"scale\":{number},\"options\":\"{}\"}}\n", options.concat());
     fs::write(dir.join("models/scaler.json"), text).unwrap();
     world.ok(&dir, "git", &["add", "."]);
     let message = format!("Retrain number {number}");
