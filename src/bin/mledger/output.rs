@@ -7,6 +7,7 @@ use std::path::Path;
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use mledger::git::file;
 use serde::Serialize;
 
 use crate::command::Global;
@@ -245,12 +246,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Reads a file that a command was given, of at most `bytes_max` bytes.
 pub fn read_bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-    let failed = |source| Failure::file("read", path, source);
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > bytes_max as u64 {
-        return Err(Failure::new(format!("`{}` has {size} bytes, more than the {bytes_max} allowed", path.display())));
-    }
-    std::fs::read(path).map_err(failed)
+    let read = std::fs::File::open(path).and_then(|input| file::bounded(input, bytes_max as u64));
+    read.map_err(|source| Failure::file("read", path, source))
 }
 
 /// Reads a text file that a command was given, of at most `bytes_max` bytes.

@@ -32,7 +32,8 @@ pub fn made_here(repository: &Repository) -> Option<HashSet<Oid>> {
 }
 
 fn open(path: PathBuf) -> Option<File> {
-    File::open(path).ok()
+    // Opening a pipe would wait for whoever writes to it.
+    if path.is_file() { File::open(path).ok() } else { None }
 }
 
 /// The commit that a line tells the making of: `old new name <email> seconds zone<TAB>note`.
