@@ -8,6 +8,7 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use mledger::git::file;
+use mledger::name::is_wild;
 use serde::Serialize;
 
 use crate::command::Global;
@@ -142,10 +143,7 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// Text of others, such as a reason or a ref's name, without what would move a terminal's cursor or turn its text
 /// around.
 pub fn tame(text: &str) -> String {
-    let wild = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|char| if wild(char) { '\u{fffd}' } else { char }).collect()
+    text.chars().map(|char| if is_wild(char) { '\u{fffd}' } else { char }).collect()
 }
 
 /// A word of a command to type, in quotes where a shell would take it for something else.
@@ -267,6 +265,7 @@ mod tests {
             ("\u{1b}[31mred", "\u{fffd}[31mred"),
             ("a\r\nb", "a\u{fffd}\u{fffd}b"),
             ("x\u{202e}cod.exe", "x\u{fffd}cod.exe"),
+            ("one\u{2028}two\u{61c}", "one\u{fffd}two\u{fffd}"),
             ("\u{9b}2J", "\u{fffd}2J"),
         ] {
             assert_eq!(tame(wild), tamed);
