@@ -40,7 +40,7 @@
 //! | ground | [`git`] | a repository as plain data; the only user of `git2` |
 //! | | [`ledger`] | store, append, read, follow, replay, verify |
 //! | | [`index`] | what the gate must know at once, in SQLite, rebuilt from the ledger |
-//! | offices | [`hook`] | what happens at each of Git's moments, how hooks get there, and what `status`, `doctor`, `resign` find |
+//! | offices | [`hook`] | what happens at each of Git's moments, how hooks get there, what people ask in between |
 //!
 //! The binary in `src/bin/mledger` is the porch: arguments, terminal, exit codes. The library never prints.
 //!

@@ -58,6 +58,7 @@ fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
     let put_back = in_the_place(&desk.alice.key_file(), pipe);
     every_command_ends(&desk, "key");
     put_back();
+    desk.git("config user.signingKey ~/.ssh/id_ed25519.pub");
     desk.commit("at-last", "1");
     desk.check();
 }
