@@ -1,7 +1,10 @@
 //! What happens at Git's moments: one file per hook, and how hooks get there.
 //!
-//! In a clone: a commit gets its trailers, a push is preceded by a look at the ledger. On a server: a push is decided
-//! before any ref moves, and settled after.
+//! In a clone: a commit gets its trailers and is looked at once it is made, also by merges and rebases; a push is noted,
+//! and preceded by a look at the ledger. On a server: a push is decided before any ref moves, and settled after.
+//!
+//! Beside the moments stand what people ask for between them: [`standing`] where they are, [`doctor`] what is amiss,
+//! [`resign`] commits anew, [`intent`] what a commit is for.
 
 pub mod install;
 

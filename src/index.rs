@@ -152,6 +152,10 @@ impl Index {
         if !path.exists() {
             return Ok(());
         }
+        // Opening a pipe waits for whoever writes to it.
+        if !path.is_file() {
+            return Err(IndexError::Inconsistent("it is no ordinary file".to_owned()));
+        }
         let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         database.busy_timeout(BUSY_WAIT)?;
         let said: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -7,6 +7,7 @@
 //! engineer's clone                           server: bare repository                       anyone
 //! git commit                                 git receive-pack (objects in quarantine)
 //!   hook::prepare_commit_msg: trailers         hook::pre_receive = the gate
+//!   hook::commit_msg: are its words sound?
 //!   git signs the commit (SSHSIG)    ──push─▶    gather   git → evidence → facts    (no lock)
 //!   hook::post_commit: one line                  decide   policy::decide, pure      (lock)
 //! git push (signed when asked)                   append   ledger::append, fsynced   (lock)
@@ -39,7 +40,7 @@
 //! | ground | [`git`] | a repository as plain data; the only user of `git2` |
 //! | | [`ledger`] | store, append, read, follow, replay, verify |
 //! | | [`index`] | what the gate must know at once, in SQLite, rebuilt from the ledger |
-//! | offices | [`hook`] | what happens at each of Git's moments, and how hooks get there |
+//! | offices | [`hook`] | what happens at each of Git's moments, how hooks get there, what people ask in between |
 //!
 //! The binary in `src/bin/mledger` is the porch: arguments, terminal, exit codes. The library never prints.
 //!

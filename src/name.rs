@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest;
 
+/// Whether a character of other people's text would move a terminal's cursor, break a line, or turn text around.
+pub fn is_wild(char: char) -> bool {
+    const TURNS: [char; 3] = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    char.is_control() || TURNS.contains(&char) || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Why a text is not the name it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -220,7 +220,7 @@ fn is_elsewhere(repository: &Repository) -> Result<bool, InstallError> {
 /// Whether a hook asks what it is called, as one script for many hooks does. One that is kept already does without.
 fn knows_its_name(hook: &Path) -> bool {
     const ASKS: [&str; 6] = ["basename", "${0##", "case $0", "case \"$0\"", "argv[0]", "PROGRAM_NAME"];
-    let text = fs::read(hook).unwrap_or_default();
+    let text = read(hook).ok().flatten().unwrap_or_default();
     let asks = || ASKS.iter().any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()));
     is_executable(hook) && !is_ours(&text) && Tool::of(&text).is_none() && kept(hook).is_empty() && asks()
 }
@@ -231,7 +231,11 @@ fn knows_its_name(hook: &Path) -> bool {
 pub(super) fn slot(folder: &Path, name: &str) -> PathBuf {
     let (hook, many) = (folder.join(name), folder.join(format!("{name}.d")));
     let runs_many = |text: Vec<u8>| !is_ours(&text) && text.windows(3).any(|part| part == b".d/");
-    if SERVER.contains(&name) && many.is_dir() && is_executable(&hook) && fs::read(&hook).is_ok_and(runs_many) {
+    if SERVER.contains(&name)
+        && many.is_dir()
+        && is_executable(&hook)
+        && read(&hook).ok().flatten().is_some_and(runs_many)
+    {
         return many.join("mledger");
     }
     hook

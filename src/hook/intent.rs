@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use super::prepare_commit_msg::{PrepareError, comments, is_edited, is_interrupted, read_message, repository};
+use crate::name::is_wild;
 use crate::object::intent::{Flaw, Intent, KINDS, Name, flaws, is_only_intent, place, place_template};
 use crate::object::message::without_comments;
 
@@ -153,9 +154,9 @@ fn template(lacking: &[Demand], comment: &str) -> Vec<String> {
     lines
 }
 
-/// A rule's name on one line.
+/// A rule's name on one line, as it reads.
 fn plain(name: &str) -> String {
-    name.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+    name.chars().map(|char| if is_wild(char) { ' ' } else { char }).collect()
 }
 
 /// Whether `git rebase --autosquash` is to melt the commit into another.

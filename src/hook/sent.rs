@@ -24,7 +24,7 @@ pub use self::demand::problems;
 pub use self::settle::{Evidence, look, settle, settle_followed};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::git::{GitError, Repository};
+use crate::git::{GitError, Repository, file};
 use crate::ledger::follow::FollowError;
 use crate::ledger::place::{Place, PlaceError};
 use crate::ledger::read::ReadError;
@@ -193,13 +193,12 @@ enum Line {
 /// What is remembered in a clone.
 pub fn read(place: &Place) -> Result<Sent, SentError> {
     let path = place.file(FILE);
-    let too_large = |found: std::fs::Metadata| found.len() > FILE_BYTES_MAX;
-    if std::fs::metadata(&path).is_ok_and(too_large) {
-        let line = format!("(the file has more than {FILE_BYTES_MAX} bytes)");
-        return Ok(Sent { unreadable: vec![line], ..Sent::default() });
-    }
-    let bytes = match std::fs::read(&path) {
+    let bytes = match file::read(&path, FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            let line = format!("(the file has more than {FILE_BYTES_MAX} bytes)");
+            return Ok(Sent { unreadable: vec![line], ..Sent::default() });
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Sent::default()),
         Err(source) => return Err(PlaceError::File { what: "read", path, source }.into()),
     };

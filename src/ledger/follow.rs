@@ -252,6 +252,8 @@ fn fetch_incoming(
     seen: Option<&Checkpoint>,
 ) -> Result<(), FollowError> {
     let mut fetch = command::git(log.git_dir());
+    // Where Git does not take it for a repository it would look further up, and fetch into the clone itself.
+    fetch.env("GIT_DIR", ".");
     pass_transport_config(git_dir, &mut fetch);
     // A message is read below, so it must be Git's own words.
     fetch.env("LC_ALL", "C").env("LANGUAGE", "C");

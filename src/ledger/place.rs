@@ -5,8 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::git::file;
+
 /// How long an append waits for another to finish; beyond it a push is denied rather than left hanging.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// The longest file that is read, in bytes: the tally of denials may have half of it, all others have far less.
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// A file that cannot be read or written, or a lock that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,10 @@ impl Place {
     /// Takes the lock of that name, for files that nobody holds the append lock for.
     pub fn lock_file(&self, name: &str, wait: Duration) -> Result<Lock, PlaceError> {
         let path = self.file(name);
+        // Opening a pipe waits for whoever reads from it.
+        if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            return Err(error("lock", &path, std::io::Error::other("it is no ordinary file")));
+        }
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|source| error("open", &path, source))?;
         let begin = Instant::now();
@@ -113,7 +122,7 @@ impl Place {
 
 /// Reads a text file; none if it is not there.
 pub(super) fn read_file(path: &Path) -> Result<Option<String>, PlaceError> {
-    match fs::read_to_string(path) {
+    match file::read_text(path, FILE_BYTES_MAX) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(error("read", path, source)),
@@ -126,7 +135,7 @@ pub(super) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), Place
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    let written = open_private(&fresh, mode)
+    let written = file::create(&fresh, mode)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&fresh, path))
         .and_then(|()| path.parent().map_or(Ok(()), sync_folder));
@@ -135,16 +144,6 @@ pub(super) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), Place
 
 fn error(what: &'static str, path: &Path, source: std::io::Error) -> PlaceError {
     PlaceError::File { what, path: path.to_owned(), source }
-}
-
-fn open_private(path: &Path, mode: u32) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    options.open(path)
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

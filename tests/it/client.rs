@@ -3,6 +3,8 @@
 mod commits;
 mod desk;
 mod hooks;
+#[cfg(unix)]
+mod hostile;
 mod ledger;
 mod machine;
 mod resign;

@@ -7,6 +7,8 @@ use std::path::Path;
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use mledger::git::file;
+use mledger::name::is_wild;
 use serde::Serialize;
 
 use crate::command::Global;
@@ -141,10 +143,7 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// Text of others, such as a reason or a ref's name, without what would move a terminal's cursor or turn its text
 /// around.
 pub fn tame(text: &str) -> String {
-    let wild = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|char| if wild(char) { '\u{fffd}' } else { char }).collect()
+    text.chars().map(|char| if is_wild(char) { '\u{fffd}' } else { char }).collect()
 }
 
 /// A word of a command to type, in quotes where a shell would take it for something else.
@@ -245,12 +244,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Reads a file that a command was given, of at most `bytes_max` bytes.
 pub fn read_bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-    let failed = |source| Failure::file("read", path, source);
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > bytes_max as u64 {
-        return Err(Failure::new(format!("`{}` has {size} bytes, more than the {bytes_max} allowed", path.display())));
-    }
-    std::fs::read(path).map_err(failed)
+    let read = std::fs::File::open(path).and_then(|input| file::bounded(input, bytes_max as u64));
+    read.map_err(|source| Failure::file("read", path, source))
 }
 
 /// Reads a text file that a command was given, of at most `bytes_max` bytes.
@@ -270,6 +265,7 @@ mod tests {
             ("\u{1b}[31mred", "\u{fffd}[31mred"),
             ("a\r\nb", "a\u{fffd}\u{fffd}b"),
             ("x\u{202e}cod.exe", "x\u{fffd}cod.exe"),
+            ("one\u{2028}two\u{61c}", "one\u{fffd}two\u{fffd}"),
             ("\u{9b}2J", "\u{fffd}2J"),
         ] {
             assert_eq!(tame(wild), tamed);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::SetupError;
 use crate::digest::sha256;
+use crate::git::file::{self, BYTES_MAX};
 use crate::ledger::place::Place;
 
 /// The copy of the file as it was.
@@ -65,8 +66,8 @@ impl ConfigFile {
     pub fn keep(path: &Path, place: &Place) -> Result<Self, SetupError> {
         let existed = path.exists();
         if existed {
-            let copy = place.file(COPY);
-            fs::copy(path, &copy).map_err(|source| failed("copy", path, source))?;
+            let bytes = file::read(path, BYTES_MAX).map_err(|source| failed("copy", path, source))?;
+            file::write(&place.file(COPY), &bytes, 0o600).map_err(|source| failed("copy", path, source))?;
         }
         let mut kept = Self { existed, left: None, path: path.to_owned() };
         kept.note()?;
@@ -98,8 +99,8 @@ impl ConfigFile {
         let mut fresh = real.clone().into_os_string();
         fresh.push(".new-mledger");
         let mode = fs::metadata(&real).map(|meta| meta.permissions());
-        let written = fs::read(place.file(COPY))
-            .and_then(|bytes| fs::write(&fresh, bytes))
+        let written = file::read(&place.file(COPY), BYTES_MAX)
+            .and_then(|bytes| file::write(Path::new(&fresh), &bytes, 0o600))
             .and_then(|()| fs::set_permissions(&fresh, mode?))
             .and_then(|()| fs::rename(&fresh, &real));
         written.map_err(|source| failed("write", &real, source))
@@ -109,7 +110,7 @@ impl ConfigFile {
         if !self.path.exists() {
             return Ok(None);
         }
-        let bytes = fs::read(&self.path).map_err(|source| failed("read", &self.path, source))?;
+        let bytes = file::read(&self.path, BYTES_MAX).map_err(|source| failed("read", &self.path, source))?;
         Ok(Some(sha256(&bytes).hex()))
     }
 }

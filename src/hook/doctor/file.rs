@@ -1,43 +1,27 @@
-//! Small files, read with care: where one should lie there may be anything.
+//! Small files, as the doctor looks at them.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-/// The longest file that is read whole, in bytes: keys, checkpoints and hooks have a few hundred, a hook of others some
-/// thousand.
-pub(super) const BYTES_MAX: u64 = 1 << 20;
+use crate::git::file::{self, BYTES_MAX};
 
 /// Why a file is not read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
-    #[error("`{0}` is no ordinary file")]
-    Odd(String),
-    #[error("`{path}` has {bytes} bytes, where a few hundred are expected")]
-    Large { path: String, bytes: u64 },
-    #[error("`{0}` cannot be read")]
-    Io(String, #[source] std::io::Error),
+#[error("`{path}` cannot be read")]
+pub(super) struct FileError {
+    path: String,
+    source: std::io::Error,
 }
 
 /// The bytes of a file; none where nothing is.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    let name = || path.display().to_string();
-    let meta = match fs::metadata(path) {
-        Ok(meta) => meta,
+    match file::read(path, BYTES_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
         // What leads nowhere is found by whoever needs the file.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::Io(name(), error)),
-    };
-    // Opening a pipe waits for whoever writes to it.
-    if !meta.is_file() {
-        return Err(FileError::Odd(name()));
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError { path: path.display().to_string(), source }),
     }
-    if meta.len() > BYTES_MAX {
-        return Err(FileError::Large { path: name(), bytes: meta.len() });
-    }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes));
-    read.map(|_| Some(bytes)).map_err(|error| FileError::Io(name(), error))
 }
 
 /// The same as text; what is not UTF-8 is replaced.
@@ -83,33 +67,5 @@ pub(super) fn is_own(path: &Path) -> bool {
     {
         let _ = path;
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_small_ordinary_files_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        assert!(read(&path("none")).unwrap().is_none());
-        fs::write(path("small"), "text").unwrap();
-        assert_eq!(read_text(&path("small")).unwrap().as_deref(), Some("text"));
-        assert!(matches!(read(folder.path()), Err(FileError::Odd(_))));
-        File::create(path("huge")).unwrap().set_len(1 << 40).unwrap();
-        assert!(matches!(read(&path("huge")), Err(FileError::Large { bytes: 0x100_0000_0000, .. })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_to_itself_and_a_device_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::os::unix::fs::symlink(path("loop"), path("loop")).unwrap();
-        assert!(matches!(read(&path("loop")), Err(FileError::Io(..))));
-        std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
-        assert!(matches!(read(&path("zero")), Err(FileError::Odd(_))));
     }
 }

@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::InstallError;
+use crate::git::file::{self, BYTES_MAX};
 
 /// The file's bytes; none where nothing is. A dangling link is something, and empty.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, InstallError> {
-    match fs::read(path) {
+    match file::read(path, BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(is_there(path).then(Vec::new)),
         Err(source) => Err(failed("read", path, source)),
@@ -18,7 +19,9 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, InstallError> {
 /// Writes beside and renames: a Git that runs the hook meanwhile sees the old one or the new one.
 pub fn write(path: &Path, text: &str) -> Result<(), InstallError> {
     let fresh = with_suffix(path, ".new-mledger");
-    let written = fs::write(&fresh, text).and_then(|()| allow_to_run(&fresh)).and_then(|()| fs::rename(&fresh, path));
+    let written = file::write(&fresh, text.as_bytes(), 0o755)
+        .and_then(|()| allow_to_run(&fresh))
+        .and_then(|()| fs::rename(&fresh, path));
     written.map_err(|source| failed("write", path, source))
 }
 

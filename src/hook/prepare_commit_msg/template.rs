@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 
 use super::PrepareError;
 use crate::digest::sha256;
-use crate::git::Repository;
+use crate::git::{Repository, file as small};
 use crate::object::message::written;
+
+/// How much of the file is read: a digest has 71 bytes.
+const DIGEST_BYTES_MAX: u64 = 100;
 
 /// Remembers the message if it is a template that an editor will show.
 pub fn note(repository: &Repository, source: &str, message: &[u8], comments: Option<&str>) -> Result<(), PrepareError> {
@@ -19,7 +22,11 @@ pub fn note(repository: &Repository, source: &str, message: &[u8], comments: Opt
     let said = written(message, comments);
     if source == "template" && comments.is_some() && !said.is_empty() {
         let digest = sha256(&said).to_string();
-        return fs::write(&path, digest).map_err(|source| PrepareError::File { what: "write", path, source });
+        return small::write(&path, digest.as_bytes(), 0o600).map_err(|source| PrepareError::File {
+            what: "write",
+            path,
+            source,
+        });
     }
     forget(&path)
 }
@@ -27,7 +34,7 @@ pub fn note(repository: &Repository, source: &str, message: &[u8], comments: Opt
 /// Whether the message is the template that was noted, untouched. Asked once.
 pub fn is_untouched(repository: &Repository, message: &[u8], comments: Option<&str>) -> Result<bool, PrepareError> {
     let path = file(repository);
-    let Ok(noted) = fs::read_to_string(&path) else { return Ok(false) };
+    let Ok(noted) = small::read_text(&path, DIGEST_BYTES_MAX) else { return Ok(false) };
     forget(&path)?;
     Ok(comments.is_some() && noted == sha256(&written(message, comments)).to_string())
 }

@@ -15,8 +15,11 @@ const BYTES_MAX: u64 = 64 << 20;
 /// How the notes of moves begin that make commits.
 const MAKES: [&str; 8] = ["commit", "rebase", "cherry-pick", "revert", "am", "merge", "pull", "mledger resign"];
 
-/// What such notes hold where HEAD only moves to what is there.
-const MOVES: [&str; 5] = ["Fast-forward", "(start)", "(finish)", "(reset)", "(abort)"];
+/// What such notes begin with, before the colon, where HEAD only moves to what is there.
+const MOVES: [&str; 4] = ["(start)", "(finish)", "(reset)", "(abort)"];
+
+/// What stands behind the colon where it does; Git writes it large or small.
+const FORWARD: &str = "fast-forward";
 
 /// The commits that HEAD of any work tree came to by making them; none where Git notes no moves.
 pub fn made_here(repository: &Repository) -> Option<HashSet<Oid>> {
@@ -32,13 +35,17 @@ pub fn made_here(repository: &Repository) -> Option<HashSet<Oid>> {
 }
 
 fn open(path: PathBuf) -> Option<File> {
-    File::open(path).ok()
+    // Opening a pipe would wait for whoever writes to it.
+    if path.is_file() { File::open(path).ok() } else { None }
 }
 
 /// The commit that a line tells the making of: `old new name <email> seconds zone<TAB>note`.
 fn made(line: &str) -> Option<Oid> {
     let (move_, note) = line.split_once('\t')?;
-    let makes = MAKES.iter().any(|start| note.starts_with(start)) && !MOVES.iter().any(|word| note.contains(word));
+    let (action, what) = note.split_once(": ")?;
+    let moves = MOVES.iter().any(|word| action.contains(word)) || what.eq_ignore_ascii_case(FORWARD);
+    // Behind a commit's colon stands its title, which says nothing of how it was made.
+    let makes = MAKES.iter().any(|start| action.starts_with(start)) && (!moves || action.starts_with("commit"));
     if makes { Oid::parse(move_.split(' ').nth(1)?).ok() } else { None }
 }
 
@@ -52,6 +59,9 @@ mod tests {
         let line = |note: &str| made(&format!("{old} {new} Alice <a@b.c> 1795436102 +0000\t{note}"));
         for note in [
             "commit: x",
+            "commit: Fast-forward",
+            "commit: undo (reset) of limits",
+            "rebase (pick): say (start) once",
             "commit (amend): x",
             "commit (initial): x",
             "rebase (pick): x",
@@ -64,6 +74,7 @@ mod tests {
         for note in [
             "pull: Fast-forward",
             "merge side: Fast-forward",
+            "cherry-pick: fast-forward",
             "rebase (start): checkout main",
             "rebase (finish): returning to refs/heads/main",
             "checkout: moving from a to b",

@@ -224,3 +224,24 @@ impl Office {
         self.alice.git(&self.server, &["update-ref", "-d", "refs/mledger/log"]).ok();
     }
 }
+
+#[test]
+fn a_damaged_copy_is_not_fetched_into_the_clone() {
+    let office = office();
+    office.begin();
+    office.init(&[]);
+    office.commit();
+    let refs = || office.alice.git(&office.clone, &["for-each-ref", "--format=%(refname)"]).ok();
+    let before = refs();
+    for head in ["", "nonsense\n", "ref: ../../../../etc/passwd\n"] {
+        std::fs::write(office.clone.join(".git/mledger/log.git/HEAD"), head).unwrap();
+        let _ = office.alice.mledger(&office.clone, &["init"]);
+        let _ = office.alice.git(&office.clone, &["push", "-q", "--dry-run", "origin", "main"]);
+        assert_eq!(refs(), before, "{head:?}");
+        let shallow = office.alice.git(&office.clone, &["rev-parse", "--is-shallow-repository"]).ok();
+        assert_eq!(shallow, "false", "{head:?}");
+    }
+    office.alice.mledger(&office.clone, &["doctor", "--fix"]).ok();
+    assert!(office.commit().starts_with("bank.example/models 1 sha256:"));
+    office.push().ok();
+}

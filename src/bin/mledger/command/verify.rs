@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mledger::clock::Timestamp;
 use mledger::digest::Digest;
-use mledger::git::Repository;
+use mledger::git::{Repository, file as small};
 use mledger::hook::clone_setup;
 use mledger::hook::sent::{self, Evidence};
 use mledger::ledger::follow::{self, FollowError};
@@ -204,7 +204,7 @@ fn checkpoints(
         }
     }
     for file in LastCheckpoint::of(repository, place)?.files() {
-        match std::fs::read_to_string(file).ok().as_deref().and_then(parse) {
+        match small::read_text(file, CHECKPOINT_BYTES_MAX as u64).ok().as_deref().and_then(parse) {
             Some(checkpoint) => seen.push(("the second copy of the newest checkpoint".to_owned(), checkpoint)),
             None if place.file(LAST_CHECKPOINT).exists() => {
                 context.output.say(format_args!("note: no checkpoint can be read from `{}`", file.display()));

@@ -6,12 +6,12 @@
 //! FILE is a private key         it shows its public half itself
 //! ```
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::KeyError;
 use super::keygen;
+use crate::git::file;
 use crate::identity::file::{TEXT_BYTES_MAX, cover};
 use crate::identity::key::PublicKey;
 
@@ -100,12 +100,8 @@ fn public_line(path: &Path) -> Option<String> {
 }
 
 fn read_text(path: &Path) -> Result<String, KeyError> {
-    let failed = |source| KeyError::File { path: path.to_owned(), source };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
-    if bytes > TEXT_BYTES_MAX as u64 {
-        return Err(failed(std::io::Error::other(format!("{bytes} bytes are more than any key has"))));
-    }
-    fs::read_to_string(path).map_err(failed)
+    let text = file::read_text(path, TEXT_BYTES_MAX as u64);
+    text.map_err(|source| KeyError::File { path: path.to_owned(), source })
 }
 
 fn parse(path: &Path, line: &str) -> Result<PublicKey, KeyError> {

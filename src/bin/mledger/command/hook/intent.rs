@@ -50,7 +50,7 @@ fn flawed(flaws: &[Flaw], whole: &Path, file: &Path) -> String {
     let lines: String = flaws.iter().map(line).collect();
     // A person in a subfolder needs the whole path; Git tells its hooks where they stand.
     let at_top = std::env::var_os("GIT_PREFIX").is_none_or(|prefix| prefix.is_empty());
-    let path = quoted(if at_top { file } else { whole });
+    let path = tame(&quoted(if at_top { file } else { whole }));
     format!("mledger: {BAD}nothing was committed{BAD:#}: the message says{lines}\n  mend it: git commit -e -F {path}")
 }
 
