@@ -66,12 +66,12 @@ fn a_day_at_work() {
     let (text, value) = desk.next(0, "");
     assert!(text.contains("dev/a → origin/dev/a") && text.contains("1 accepted, on record"), "{text}");
     assert_eq!(value["pushes"], json!({ "hidden": [], "receipts": 1, "refused": [], "waiting": [] }));
-    // Not signed: the newest alone is amended, several are signed anew.
+    // Not signed: one or several, the commit hook names the same command.
     alice.commit_as(&desk.dir, "models/a", "two", &["--no-gpg-sign", "-m", "Two"]);
-    let (text, _) = desk.next(1, "git commit --amend --no-edit");
+    let (text, _) = desk.next(1, "mledger resign");
     assert!(text.contains("Two: not signed") && text.contains("would refuse a push now"), "{text}");
     alice.push(&desk.dir, &[]).fails();
-    let (text, value) = desk.next(1, "git commit --amend --no-edit");
+    let (text, value) = desk.next(1, "mledger resign");
     let denied = bank.newest_push();
     assert_eq!(value["pushes"]["refused"][0]["index"], denied["index"], "{value:#}");
     assert!(text.contains("refused, commit-unsigned; mledger show"), "{text}");
@@ -84,7 +84,7 @@ fn a_day_at_work() {
     assert_eq!(value["pushes"]["refused"], json!([]));
     // Without a manifest; with another content than the manifest's.
     desk.git(&["-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "-S", "-m", "No trailer"]);
-    let (text, _) = desk.next(0, "git commit --amend --no-edit");
+    let (text, _) = desk.next(0, "mledger resign");
     assert!(text.contains("signed, but binds no content"), "{text}");
     desk.git(&["commit", "-q", "--amend", "--no-edit"]);
     // Not granted: somebody else may, and somewhere else she may.

@@ -2,6 +2,7 @@
 
 use mledger::hook::gate::Answer;
 use mledger::name::{ActorId, Oid};
+use mledger::object::intent::Name;
 use mledger::policy::reason::Decision;
 use mledger::policy::role::Action;
 use mledger::policy::{Code, Policy, Reason};
@@ -259,7 +260,8 @@ pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&O
         ]
         .to_vec(),
         Code::TrailerMissing => {
-            ["git commit --amend     (and add the trailers at the end of the message)".to_owned()].to_vec()
+            let older = reword(reason).into_iter().map(|line| format!("for an older commit: {line}"));
+            add_trailers(reason).into_iter().chain(older).collect()
         }
         Code::SignedPushMissing => ["git push --signed=if-asked     (or mledger init, once)".to_owned()].to_vec(),
         Code::FileTooLarge => {
@@ -283,6 +285,31 @@ pub fn next_step(reason: &Reason, policy: Option<&Policy>, is_forges: &dyn Fn(&O
         _ => Vec::new(),
     };
     lines
+}
+
+/// The newest commit lacks trailers.
+pub fn add_trailers(reason: &Reason) -> Vec<String> {
+    // A detail that was cut ends within a name.
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
+    let names = reason.detail.as_deref().unwrap_or_default().split(", ").filter(is_name);
+    let options: String = names.map(|name| format!(" --trailer '{name}: {}'", trailer_form(name))).collect();
+    vec![format!("git commit --amend --no-edit{options}     (fill in KIND and the like)")]
+}
+
+/// An older commit lacks trailers.
+pub fn reword(reason: &Reason) -> Vec<String> {
+    let Some(commit) = &reason.commit else { return Vec::new() };
+    vec![format!("git rebase -i {}~1     (write `reword` before it, and add the trailers)", commit.short())]
+}
+
+/// What stands for a trailer's value that is to be filled in.
+pub fn trailer_form(trailer: &str) -> &'static str {
+    match Name::of(trailer) {
+        Some(Name::ChangeKind) => "KIND",
+        Some(name) if !name.form().is_empty() => name.form(),
+        _ => "…",
+    }
 }
 
 /// A refused move: to whom else one can turn, and where one may push instead.

@@ -7,12 +7,13 @@ use std::path::Path;
 use mledger::hook::clone_setup::key::quoted;
 use mledger::hook::intent::{self, Demand, Verdict};
 use mledger::hook::prepare_commit_msg::PrepareError;
-use mledger::object::intent::{Flaw, Name};
+use mledger::object::intent::Flaw;
 
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::{BAD, ODD, tame};
+use crate::refusal::trailer_form;
 
 /// Before the editor opens, or instead. Only a malformed intent that no editor will mend stops the commit.
 pub fn prepare(context: &Context, dir: &Path, file: &Path, source: Option<&OsString>) -> End {
@@ -62,19 +63,11 @@ fn lacking(demands: &[Demand]) -> String {
         let (branch, rule) = (tame(branch), tame(rule));
         let _ = writeln!(text, "mledger: {ODD}without {names}{ODD:#}, {branch} takes no such commit: rule `{rule}`");
         for trailer in trailers {
-            let option = format!(" --trailer '{trailer}: {}'", form(trailer));
+            let option = format!(" --trailer '{trailer}: {}'", trailer_form(trailer));
             if !options.contains(&option) {
                 options.push_str(&option);
             }
         }
     }
     format!("{text}  add it: git commit --amend --no-edit{options}")
-}
-
-fn form(trailer: &str) -> &'static str {
-    match Name::of(trailer) {
-        Some(Name::ChangeKind) => "KIND",
-        Some(name) if !name.form().is_empty() => name.form(),
-        _ => "…",
-    }
 }

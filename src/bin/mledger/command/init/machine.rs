@@ -12,7 +12,7 @@ use super::clone::{done_word, key_text, key_value, restored_text, settings, sett
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{GOOD, ODD, styled, tame};
+use crate::output::{GOOD, ODD, fitted, styled, tame};
 
 /// Sets up the machine for the person who types.
 pub fn set_up(context: &Context, args: &Args) -> Result<End, Failure> {
@@ -85,6 +85,8 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "  hook    {}/hooks/{NEW_CLONE}: asks a new clone's remote, once", tame(&template));
     text += &settings_text(&report.settings);
     text += &exceptions(report);
+    // What follows may be pasted into a file.
+    text = fitted(&text);
     text += "\nA clone that you have already: type `mledger init` in it.\n";
     text + &format!("\nSend these lines to the administrator of a policy:\n\n{}", tame_lines(&report.enrolment))
 }

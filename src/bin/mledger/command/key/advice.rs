@@ -12,7 +12,7 @@ use super::standing::Standing;
 use crate::command::End;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::output::{TITLE, styled, tame};
+use crate::output::{TITLE, columns, styled, tame, wrapped};
 
 #[derive(Debug, clap::Args)]
 pub struct LostArgs {
@@ -223,7 +223,8 @@ fn print(context: &Context, situation: &'static str, title: &str, steps: Vec<Ste
 fn text(title: &str, steps: &[Step]) -> String {
     let mut text = format!("{}\n", styled(TITLE, title));
     for (number, step) in steps.iter().enumerate() {
-        let _ = writeln!(text, "\n{}. {}", number + 1, tame(&step.text));
+        let prose = format!("{}. {}", number + 1, tame(&step.text));
+        let _ = writeln!(text, "\n{}", wrapped(&prose, columns()).join("\n"));
         step.commands.iter().for_each(|command| _ = writeln!(text, "     {}", tame(command)));
         if let Some(lines) = &step.lines {
             text.push('\n');

@@ -4,6 +4,7 @@ use mledger::hook::forecast::Forecast;
 use mledger::hook::standing::{Branch, Known, Ledger, Standing, Unpushed};
 use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
+use mledger::policy::reason::Code;
 
 use crate::output::quoted;
 use crate::refusal;
@@ -98,6 +99,11 @@ fn of_branch(standing: &Standing, branch: &Branch, is_forges: &dyn Fn(&Oid) -> b
         && !checked.tolerated
     {
         let reason = checked.decision.reasons.iter().find(|reason| reason.code.denies())?;
+        if reason.code == Code::TrailerMissing {
+            let is_newest = reason.commit.as_ref().is_none_or(|commit| *commit == branch.tip);
+            let steps = if is_newest { refusal::add_trailers(reason) } else { refusal::reword(reason) };
+            return Some(steps.into_iter().map(parted).collect());
+        }
         let steps = refusal::next_step(reason, Some(&checked.policy), is_forges);
         return Some(steps.into_iter().map(parted).collect());
     }
@@ -130,10 +136,7 @@ fn mend(branch: &Branch) -> Option<Vec<Step>> {
     };
     match amiss.as_slice() {
         [] => None,
-        [one] if one.commit == branch.tip => {
-            let what = format!("{} {}", why(one), one.commit.short());
-            Some(step("git commit --amend --no-edit", what))
-        }
+        [one] => Some(step("mledger resign", format!("{} {}", why(one), one.commit.short()))),
         many => Some(step("mledger resign", format!("mends {}", super::text::commits(many.len())))),
     }
 }

@@ -9,7 +9,7 @@ use mledger::name::Oid;
 use mledger::policy::facts::{ManifestTrailer, Signature};
 
 use super::next::Step;
-use crate::output::{BAD, FAINT, GOOD, ODD, TITLE, columns, counted, cut, first_line, styled, tame};
+use crate::output::{BAD, FAINT, GOOD, ODD, TITLE, columns, counted, cut, first_line, fitted, styled, tame};
 use crate::refusal;
 
 /// How many items of a list are shown: one screen is enough.
@@ -28,7 +28,7 @@ pub fn of(standing: &Standing, steps: &[Step], now: Timestamp) -> String {
         row(&mut text, "gate", &gate(forecast));
     }
     pushes(&mut text, standing, now);
-    text + &next(steps)
+    fitted(&text) + &next(steps)
 }
 
 /// What to do next.
