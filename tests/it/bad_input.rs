@@ -81,7 +81,7 @@ fn a_policy_with_mistakes_is_refused_with_their_places() {
         &bank.server,
         &["init", "--policy", huge.to_str().unwrap()],
         1,
-        &["more than the 1048576 allowed"],
+        &["more than 1048576 bytes"],
     );
     changes_nothing(
         &bank.carol,

@@ -83,7 +83,7 @@ fn of_git(error: &GitError) -> Option<String> {
 fn of_setup(error: &clone_setup::SetupError) -> Option<String> {
     match error {
         clone_setup::SetupError::NoActor => {
-            Some("git config --global user.email you@bank.example     (then the same again)".to_owned())
+            Some("git config --global user.email you@bank.example\nmledger init".to_owned())
         }
         clone_setup::SetupError::Actor { .. } => Some("mledger init --actor you@bank.example".to_owned()),
         clone_setup::SetupError::NoFile(_) => Some("unset GIT_CONFIG_GLOBAL\nmledger init --global".to_owned()),
