@@ -1,6 +1,5 @@
 //! Small files, as the doctor looks at them.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -34,7 +33,7 @@ pub(super) fn mode(path: &Path) -> Option<u32> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::metadata(path).ok().map(|meta| meta.permissions().mode() & 0o7777)
+        std::fs::metadata(path).ok().map(|meta| meta.permissions().mode() & 0o7777)
     }
     #[cfg(not(unix))]
     {
@@ -48,7 +47,7 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        fs::symlink_metadata(path).ok().map(|meta| meta.uid())
+        std::fs::symlink_metadata(path).ok().map(|meta| meta.uid())
     }
     #[cfg(not(unix))]
     {

@@ -62,6 +62,7 @@ fn allow_to_run(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 fn allow_to_run(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
