@@ -10,4 +10,4 @@ pub mod refs;
 pub mod repository;
 pub mod touched;
 
-pub use repository::{GitError, Kind, Repository};
+pub use repository::{Durable, GitError, Kind, Repository};

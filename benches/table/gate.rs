@@ -42,6 +42,21 @@ pub fn pushes(table: &mut Table, size: Size) {
     table.row("… post-receive, from start to end", ms(median(&post)), alone);
     let traced: Vec<Command> = (0..TRACED).map(|_| push_gate(&world)).collect();
     disk(table, &world, &traced);
+    kept(table, &world, &commits[0], &commits[2 * count + TRACED]);
+}
+
+/// What the ledger's objects take in the packs that `git gc` makes, for pushes of one commit each from `first` to `last`.
+fn kept(table: &mut Table, world: &World, first: &str, last: &str) {
+    let gate = world.path("gate.git");
+    world.ok(&gate, "git", &["gc", "-q"]);
+    let number = |words: &[&str]| world.ok(&gate, "git", words).parse::<u64>().unwrap();
+    let bytes = number(&["rev-list", "--objects", "--disk-usage", "refs/mledger/log"]);
+    let pushes = 1 + number(&["rev-list", "--count", &format!("{first}..{last}")]);
+    table.row(
+        "… bytes kept after `git gc`",
+        format!("{:.1} KB", bytes as f64 / pushes as f64 / 1e3),
+        format!("the whole ledger's objects over {pushes} pushes; target 2.5 KB"),
+    );
 }
 
 /// How long Git waited for the hooks of a push, by its own trace.

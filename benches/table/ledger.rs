@@ -13,7 +13,7 @@ use mledger::clock::Timestamp;
 use mledger::digest::{Digest, git_oid, sha256};
 use mledger::entry::leaf::{Landed, LandedKind, Leaf, Settled, State, VERSION};
 use mledger::evidence;
-use mledger::git::Repository;
+use mledger::git::{Durable, Repository};
 use mledger::hook::draft::Draft;
 use mledger::hook::found::{Found, Material};
 use mledger::hook::gather::Gathered;
@@ -85,7 +85,7 @@ struct Pushed {
 
 /// Writes leaves as the gate would.
 pub struct Maker {
-    repository: Repository,
+    repository: Durable,
     place: Place,
     signer: Signer,
     policy: Policy,
@@ -109,6 +109,7 @@ impl Maker {
         };
         server_setup::set_up(path, &options, time).unwrap();
         let place = Place::in_repository(repository.git_dir());
+        let repository = place.durable(repository).unwrap();
         let signer = server_setup::read_signer(&place).unwrap();
         let policy = Policy::parse(&policy).unwrap();
         Self { repository, place, signer, policy, authors, time_ms: time.millis() }
@@ -118,6 +119,7 @@ impl Maker {
     pub fn resume(path: &Path) -> Self {
         let repository = Repository::open(path).unwrap();
         let place = Place::in_repository(repository.git_dir());
+        let repository = place.durable(repository).unwrap();
         let signer = server_setup::read_signer(&place).unwrap();
         let authors: Vec<Author> = (0..ACTORS).map(Author::new).collect();
         let policy = Policy::parse(&policy_text(&authors)).unwrap();

@@ -4,6 +4,7 @@
 //! environment* sees what a push brought into quarantine, and what it writes vanishes with a denied push. So the
 //! ledger is written through the first, and pushed objects are read through the second.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
@@ -131,6 +132,37 @@ pub struct Repository {
     inner: git2::Repository,
 }
 
+/// A repository through which every object and ref has reached the disk when the call that writes it returns.
+pub struct Durable(Repository);
+
+impl Durable {
+    /// Makes `repository` durable, which was just opened and has not touched an object.
+    ///
+    /// `core.fsyncObjectFiles` does so in libgit2, which looks at it once, at the first object. In the repository's own
+    /// configuration Git would print a deprecation warning to every pusher; hence the file `private_config`.
+    pub fn new(repository: Repository, private_config: &Path) -> Result<Self, GitError> {
+        const TEXT: &str = "[core]\n\tfsyncObjectFiles = true\n";
+        // A crash may have left the file empty.
+        if !std::fs::read_to_string(private_config).is_ok_and(|text| text == TEXT) {
+            std::fs::write(private_config, TEXT)
+                .map_err(|source| GitError::File { path: private_config.to_owned(), source })?;
+        }
+        let failed = |error| GitError::Other("configure durable writes", error);
+        let mut config = repository.inner.config().map_err(failed)?;
+        config.add_file(private_config, git2::ConfigLevel::App, true).map_err(failed)?;
+        repository.inner.set_config(&config).map_err(failed)?;
+        Ok(Self(repository))
+    }
+}
+
+impl Deref for Durable {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        &self.0
+    }
+}
+
 fn oid(raw: git2::Oid) -> Oid {
     raw.as_bytes().try_into().map_or(Oid::from_bytes([0; 20]), Oid::from_bytes)
 }
@@ -143,27 +175,6 @@ impl Repository {
     /// Opens the repository at `path` (its work tree, its `.git`, or a bare one), and sees the main store only.
     pub fn open(path: &Path) -> Result<Self, GitError> {
         git2::Repository::open(path).map(|inner| Self { inner }).map_err(|error| open_error(path, error))
-    }
-
-    /// Opens the repository at `path` like [`Repository::open`]; every object and ref written through this handle has
-    /// reached the disk when the call that writes it returns.
-    ///
-    /// `core.fsyncObjectFiles` does so in libgit2, which looks at it once, when a handle first touches an object: so it
-    /// must be set on a handle that is new. In the repository's own configuration Git would print a deprecation warning
-    /// to every pusher; hence a private file.
-    pub fn open_durable(path: &Path, private_config: &Path) -> Result<Self, GitError> {
-        const TEXT: &str = "[core]\n\tfsyncObjectFiles = true\n";
-        let repository = Self::open(path)?;
-        // A crash may have left the file empty.
-        if !std::fs::read_to_string(private_config).is_ok_and(|text| text == TEXT) {
-            std::fs::write(private_config, TEXT)
-                .map_err(|source| GitError::File { path: private_config.to_owned(), source })?;
-        }
-        let failed = |error| GitError::Other("configure durable writes", error);
-        let mut config = repository.inner.config().map_err(failed)?;
-        config.add_file(private_config, git2::ConfigLevel::App, true).map_err(failed)?;
-        repository.inner.set_config(&config).map_err(failed)?;
-        Ok(repository)
     }
 
     /// Opens the repository that holds `path`, from any folder in it.

@@ -1,6 +1,5 @@
 //! The server's side of one repository, open: its ledger, its index, its lock, and what the gate answers.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::pusher::LoginSource;
@@ -8,7 +7,7 @@ use super::server_setup;
 use super::settle::SettleError;
 use super::tally::Tally;
 use crate::entry::leaf::Leaf;
-use crate::git::{GitError, Repository};
+use crate::git::{Durable, GitError, Repository};
 use crate::index::{Index, IndexError};
 use crate::ledger::append::{AppendError, Locked, Signer};
 use crate::ledger::place::{LOCK_WAIT_MAX, Place, PlaceError};
@@ -91,19 +90,18 @@ pub struct Answer {
 
 /// The server's side of one repository, open.
 pub struct Gate {
-    main: Repository,
+    main: Durable,
     place: Place,
     signer: Signer,
 }
 
 impl Gate {
-    /// Opens the repository at `path` and its ledger key.
-    pub fn open(path: &Path) -> Result<Self, GateError> {
-        let main = Repository::open(path)?;
+    /// The gate of a repository that was just opened by path: reads its ledger key.
+    pub fn open(main: Repository) -> Result<Self, GateError> {
         server_setup::check_stands(&main)?;
         let place = Place::in_repository(main.git_dir());
         let signer = server_setup::read_signer(&place)?;
-        Ok(Self { main, place, signer })
+        Ok(Self { main: place.durable(main)?, place, signer })
     }
 
     /// The repository, opened by path.
@@ -140,7 +138,7 @@ impl Gate {
                 return Ok((log, index));
             }
         }
-        let _still = self.lock()?;
+        let _still = self.place.lock().map_err(AppendError::from)?;
         let log = self.log()?;
         let index = self.index(&log)?;
         index.pin(&log)?;
@@ -152,13 +150,17 @@ impl Gate {
         Tally::open(&self.place, log)
     }
 
-    /// Locks the ledger for an append.
-    pub fn lock(&self) -> Result<Locked<'_>, AppendError> {
-        Locked::open(&self.main, &self.place, &self.signer)
+    /// Locks the ledger that was `seen` for an append.
+    pub fn lock(&self, seen: &Log<'_>) -> Result<Locked<'_>, AppendError> {
+        Locked::open_seen(self.place.lock()?, &self.main, seen, &self.place, &self.signer)
     }
 
     /// The same, unless it becomes needless while others hold the lock: then none.
-    pub fn lock_unless(&self, needless: impl Fn() -> Result<bool, GateError>) -> Result<Option<Locked<'_>>, GateError> {
+    pub fn lock_unless(
+        &self,
+        seen: &Log<'_>,
+        needless: impl Fn() -> Result<bool, GateError>,
+    ) -> Result<Option<Locked<'_>>, GateError> {
         let begin = Instant::now();
         loop {
             let taken = self.place.lock_within(LOOK_EVERY);
@@ -167,7 +169,7 @@ impl Gate {
                 Err(PlaceError::Locked { .. }) if begin.elapsed() < LOCK_WAIT_MAX => {}
                 taken => {
                     let lock = taken.map_err(AppendError::from)?;
-                    return Ok(Some(Locked::open_with(lock, &self.main, &self.place, &self.signer)?));
+                    return Ok(Some(Locked::open_seen(lock, &self.main, seen, &self.place, &self.signer)?));
                 }
             }
         }

@@ -51,8 +51,8 @@ pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Time
     // Anybody may send anything: what a stranger sends is read and verified before others have to wait for it.
     let seen = gate.log()?;
     let early = early_refusal(gate, &seen, bytes.as_deref(), now)?;
-    let mut locked = gate.lock()?;
-    let log = gate.log()?;
+    let mut locked = gate.lock(&seen)?;
+    let log = seen.reopen()?;
     let index = gate.index(&log)?;
     let (policy, entry) = policy_in_force(&log, &index)?;
     if let Ok(bytes) = &bytes

@@ -9,8 +9,6 @@
 mod checks;
 mod view;
 
-use std::path::Path;
-
 use self::checks::check_tips;
 pub(super) use self::checks::judge_logs;
 use self::view::View;
@@ -70,9 +68,9 @@ pub fn parse_commands(input: &[u8]) -> Result<(Vec<Command>, Vec<String>), GateE
     Ok((commands, problems))
 }
 
-/// Decides a push. `input` is what Git gives to pre-receive on standard input.
-pub fn pre_receive(path: &Path, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
-    let gate = Gate::open(path)?;
+/// Decides a push to `main`, just opened by path. `input` is what Git gives to pre-receive on standard input.
+pub fn pre_receive(main: Repository, input: &[u8], environment: &Environment) -> Result<Answer, GateError> {
+    let gate = Gate::open(main)?;
     let answer = judge(&gate, input, environment);
     if answer.as_ref().is_err_and(GateError::is_damaged_index) {
         // It is made anew from the ledger: this push is denied, the next one is not.
@@ -94,10 +92,10 @@ fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer,
     }
     let pushed = Repository::open_from_env()?;
     let mut view = View::read(gate, &pushed, commands, environment)?;
-    let mut locked = gate.lock()?;
+    let mut locked = gate.lock(&view.log)?;
     let moved = locked.head().map(|head| head.commit) != Some(view.log.head().commit);
     if moved {
-        view.catch_up(gate)?;
+        view.catch_up()?;
     } else {
         view.index.sync(&view.log)?;
     }
@@ -183,8 +181,8 @@ fn conclude(
     }
     // What the ledger holds is decided, whether or not the next denial finds room.
     let _ = tally.save();
-    if passes {
-        view.index.sync(&gate.log()?)?;
+    if passes && let Some(log) = locked.log() {
+        view.index.sync(&log)?;
     }
     Ok(Answer {
         accepted: passes,

@@ -246,7 +246,8 @@ pub(super) fn begin(
     };
     place.create()?;
     let signer = make_signer(place, origin)?;
-    let mut locked = Locked::create(repository, place, &signer)?;
+    let durable = place.durable(Repository::open(repository.git_dir())?)?;
+    let mut locked = Locked::create(&durable, place, &signer)?;
     let refs = baseline_refs(repository)?;
     let history = repository.history()?;
     let mut batch = Batch { policy: Some(options.policy.clone()), ..Batch::default() };

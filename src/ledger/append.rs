@@ -13,7 +13,7 @@ use crate::digest::{Digest, leaf_hash, sha256};
 use crate::entry::field::Blobs;
 use crate::entry::leaf::{Leaf, LeafError};
 use crate::entry::story;
-use crate::git::{GitError, Kind, Repository};
+use crate::git::{Durable, GitError, Kind};
 use crate::identity::ed25519::SecretKey;
 use crate::name::{NameError, Oid, Origin};
 use crate::tlog::bundle::{self, BundleError};
@@ -128,8 +128,7 @@ impl Signer {
 
 /// A ledger whose lock is held: nothing but its holder appends.
 pub struct Locked<'a> {
-    /// A handle of its own, since only a new one can be made durable.
-    repository: Repository,
+    repository: &'a Durable,
     last: LastCheckpoint,
     signer: &'a Signer,
     head: Option<Head>,
@@ -140,31 +139,43 @@ pub struct Locked<'a> {
 
 impl<'a> Locked<'a> {
     /// Locks an existing ledger, and checks that it extends what it has signed.
-    pub fn open(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
-        Self::open_with(place.lock()?, repository, place, signer)
+    pub fn open(repository: &'a Durable, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
+        let lock = place.lock()?;
+        let log = Log::open(repository, Some(&signer.vkey()))?;
+        Self::check(lock, repository, &log, place, signer)
     }
 
-    /// The same with the lock of `place` that the caller has taken.
-    pub fn open_with(
+    /// The same with the `lock` of `place` that the caller has taken, after it has `seen` the ledger of this repository
+    /// and signer.
+    pub fn open_seen(
         lock: Lock,
-        repository: &Repository,
+        repository: &'a Durable,
+        seen: &Log<'_>,
         place: &Place,
         signer: &'a Signer,
     ) -> Result<Self, AppendError> {
-        let (repository, last) = open_durable(repository, place)?;
-        let log = Log::open(&repository, Some(&signer.vkey()))?;
-        let cache = HashCache::open(&place.file(hashes::FILE), &log)?;
-        check_extends_last(&last, &log, &cache, signer)?;
-        let time = newest_time(&log)?;
+        Self::check(lock, repository, &seen.reopen()?, place, signer)
+    }
+
+    fn check(
+        lock: Lock,
+        repository: &'a Durable,
+        log: &Log<'_>,
+        place: &Place,
+        signer: &'a Signer,
+    ) -> Result<Self, AppendError> {
+        let last = LastCheckpoint::of(repository, place)?;
+        let cache = HashCache::open(&place.file(hashes::FILE), log)?;
+        check_extends_last(&last, log, &cache)?;
+        let time = newest_time(log)?;
         let head = Some(log.head().clone());
-        drop(log);
         Ok(Self { repository, last, signer, head, cache, time, _lock: lock })
     }
 
     /// Locks the place of a ledger that does not exist yet, and never did.
-    pub fn create(repository: &Repository, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
+    pub fn create(repository: &'a Durable, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
         let lock = place.lock()?;
-        let (repository, last) = open_durable(repository, place)?;
+        let last = LastCheckpoint::of(repository, place)?;
         if let Some(checkpoint) = last.newest(&signer.vkey())? {
             return Err(AppendError::Gone { signed: checkpoint.size() });
         }
@@ -181,6 +192,11 @@ impl<'a> Locked<'a> {
     /// The newest commit of the ledger.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    /// The ledger as it stands, for reading; none before the first entry.
+    pub fn log(&self) -> Option<Log<'a>> {
+        Some(Log::at(self.repository, self.head.clone()?, self.signer.vkey()))
     }
 
     /// The time of the next leaf: `now`, but never before the newest leaf's.
@@ -206,10 +222,8 @@ impl<'a> Locked<'a> {
         }
         let size = self.size();
         let checkpoint = Checkpoint::new(self.signer.origin.clone(), size, tree::root(&self.cache, size)?)?;
-        let commit = self.write(batch, &leaves, before, &checkpoint, time)?;
-        let name = super::log_ref()?;
-        self.move_ref(&name, &commit)?;
-        let head = Head::read(&self.repository, commit)?;
+        let head = self.write(batch, &leaves, before, &checkpoint, time)?;
+        self.move_ref(&super::log_ref()?, &head.commit)?;
         self.last.write(&head.message.note)?;
         self.cache.flush()?;
         self.head = Some(head);
@@ -225,7 +239,7 @@ impl<'a> Locked<'a> {
         before: u64,
         checkpoint: &Checkpoint,
         time: Timestamp,
-    ) -> Result<Oid, AppendError> {
+    ) -> Result<Head, AppendError> {
         let sealed = checkpoint.size() - checkpoint.size() % TILE_WIDTH;
         let unsealed_first = before.max(sealed);
         let skipped = usize::try_from(unsealed_first - before).unwrap_or(usize::MAX);
@@ -249,8 +263,7 @@ impl<'a> Locked<'a> {
             note: checkpoint.sign(&self.signer.key),
         };
         let commit = self.repository.write(Kind::Commit, &message.to_object(&self.signer.origin, time))?;
-        self.check_read_back(commit, unsealed, unsealed_first, checkpoint)?;
-        Ok(commit)
+        self.read_back(commit, unsealed, unsealed_first, checkpoint)
     }
 
     /// The bundles and tiles that this append completes.
@@ -263,8 +276,8 @@ impl<'a> Locked<'a> {
         if sealed <= before {
             return Ok(Vec::new());
         }
-        let mut entries = match &self.head {
-            Some(head) => Log::open_at(&self.repository, head.commit, Some(&self.signer.vkey()))?.tail()?.to_vec(),
+        let mut entries = match self.log() {
+            Some(log) => log.tail()?.to_vec(),
             None => Vec::new(),
         };
         entries.extend_from_slice(leaves);
@@ -328,23 +341,23 @@ impl<'a> Locked<'a> {
     }
 
     /// Reads the commit from the store and hashes its leaves again, on another path than the one that signed them.
-    fn check_read_back(
+    fn read_back(
         &self,
         commit: Oid,
         unsealed: &[Vec<u8>],
         first: u64,
         checkpoint: &Checkpoint,
-    ) -> Result<(), AppendError> {
-        let head = Head::read(&self.repository, commit)?;
+    ) -> Result<Head, AppendError> {
+        let head = Head::read(self.repository, commit)?;
         let signed = Checkpoint::open(&head.message.note, &self.signer.vkey())?;
-        let leaves = own_leaves(&self.repository, &head, first)?;
+        let leaves = own_leaves(self.repository, &head, first)?;
         // The tree up to here, then this commit's leaves as they lie on disk.
         let mut frontier = tree::Frontier::resume(&self.cache, first)?;
         for leaf in &leaves {
             frontier.append(leaf_hash(leaf));
         }
         let same = signed == *checkpoint && leaves == unsealed && frontier.root() == checkpoint.root();
-        if same { Ok(()) } else { Err(AppendError::ReadBack(commit)) }
+        if same { Ok(head) } else { Err(AppendError::ReadBack(commit)) }
     }
 
     fn move_ref(&self, name: &crate::name::RefName, commit: &Oid) -> Result<(), AppendError> {
@@ -377,20 +390,9 @@ impl<'a> Locked<'a> {
     }
 }
 
-fn open_durable(repository: &Repository, place: &Place) -> Result<(Repository, LastCheckpoint), AppendError> {
-    let repository = Repository::open_durable(repository.git_dir(), &place.file("durable.config"))?;
-    let last = LastCheckpoint::of(&repository, place)?;
-    Ok((repository, last))
-}
-
-fn check_extends_last(
-    last: &LastCheckpoint,
-    log: &Log<'_>,
-    cache: &HashCache,
-    signer: &Signer,
-) -> Result<(), AppendError> {
+fn check_extends_last(last: &LastCheckpoint, log: &Log<'_>, cache: &HashCache) -> Result<(), AppendError> {
     let found = log.size();
-    for last in last.read(&signer.vkey())? {
+    for last in last.read_unlike(&log.head().message.note, log.vkey())? {
         if found < last.size() {
             return Err(AppendError::SetBack { found, signed: last.size() });
         }

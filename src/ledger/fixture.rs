@@ -6,14 +6,14 @@ use super::read::Log;
 use crate::clock::Timestamp;
 use crate::entry::field::Field;
 use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Leaf, VERSION};
-use crate::git::Repository;
+use crate::git::{Durable, Repository};
 use crate::identity::ed25519::SecretKey;
 use crate::name::Origin;
 
 /// A bare repository with a ledger that has begun.
 pub struct Server {
     _folder: tempfile::TempDir,
-    pub repository: Repository,
+    pub repository: Durable,
     pub place: Place,
     pub signer: Signer,
 }
@@ -40,6 +40,7 @@ impl Server {
         };
         let leaves = vec![Leaf::Genesis(Box::new(genesis))];
         let batch = Batch { leaves, policy: Some("policy".to_owned()), ..Batch::default() };
+        let repository = place.durable(repository).unwrap();
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
         Self { _folder: folder, repository, place, signer }
     }

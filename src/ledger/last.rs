@@ -35,10 +35,17 @@ impl LastCheckpoint {
         &self.0
     }
 
-    /// Every copy; each must be there and signed by the ledger's key.
-    pub fn read(&self, vkey: &VerifierKey) -> Result<Vec<Checkpoint>, AppendError> {
-        let missing = |file: &PathBuf| AppendError::NoLastCheckpoint(file.clone());
-        self.0.iter().map(|file| read(file, vkey)?.ok_or_else(|| missing(file))).collect()
+    /// Every copy that says something else than `note`, a checkpoint whose signature was checked. Each copy must be there,
+    /// and signed by the ledger's key.
+    pub fn read_unlike(&self, note: &str, vkey: &VerifierKey) -> Result<Vec<Checkpoint>, AppendError> {
+        let mut unlike = Vec::new();
+        for file in &self.0 {
+            let text = place::read_file(file)?.ok_or_else(|| AppendError::NoLastCheckpoint(file.clone()))?;
+            if text != note {
+                unlike.push(open(file, &text, vkey)?);
+            }
+        }
+        Ok(unlike)
     }
 
     /// The newest checkpoint that any copy holds; none where no ledger was here before.
@@ -68,6 +75,9 @@ impl LastCheckpoint {
 
 fn read(file: &Path, vkey: &VerifierKey) -> Result<Option<Checkpoint>, AppendError> {
     let Some(note) = place::read_file(file)? else { return Ok(None) };
-    let opened = Checkpoint::open(&note, vkey);
-    opened.map(Some).map_err(|source| AppendError::LastCheckpoint { file: file.to_owned(), source })
+    open(file, &note, vkey).map(Some)
+}
+
+fn open(file: &Path, note: &str, vkey: &VerifierKey) -> Result<Checkpoint, AppendError> {
+    Checkpoint::open(note, vkey).map_err(|source| AppendError::LastCheckpoint { file: file.to_owned(), source })
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::git::file;
+use crate::git::{Durable, GitError, Repository, file};
 
 /// How long an append waits for another to finish; beyond it a push is denied rather than left hanging.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -66,6 +66,11 @@ impl Place {
     pub fn create(&self) -> Result<(), PlaceError> {
         fs::create_dir_all(&self.0).map_err(|source| error("make", &self.0, source))?;
         sync_folder(&self.0).map_err(|source| error("sync", &self.0, source))
+    }
+
+    /// Makes a repository durable that was just opened; see [`Durable::new`].
+    pub fn durable(&self, repository: Repository) -> Result<Durable, GitError> {
+        Durable::new(repository, &self.file("durable.config"))
     }
 
     /// Takes the append lock, waiting for it at most [`LOCK_WAIT_MAX`].

@@ -164,14 +164,20 @@ impl<'a> Log<'a> {
             None => genesis_vkey(repository, &head)?,
         };
         Checkpoint::open(&head.message.note, &trusted)?;
-        Ok(Self {
-            repository,
-            head,
-            vkey: trusted,
-            tail: OnceCell::new(),
-            tiles: RefCell::default(),
-            kept: RefCell::default(),
-        })
+        Ok(Self::at(repository, head, trusted))
+    }
+
+    /// Opens the ledger at its newest entry like this one; where nothing was appended since, without reading that again.
+    pub fn reopen(&self) -> Result<Self, ReadError> {
+        if self.is_newest()? {
+            return Ok(Self::at(self.repository, self.head.clone(), self.vkey.clone()));
+        }
+        Self::open(self.repository, Some(&self.vkey))
+    }
+
+    /// The ledger at a head whose signature by `vkey` was checked.
+    pub(super) fn at(repository: &'a Repository, head: Head, vkey: VerifierKey) -> Self {
+        Self { repository, head, vkey, tail: OnceCell::new(), tiles: RefCell::default(), kept: RefCell::default() }
     }
 
     /// The newest commit.

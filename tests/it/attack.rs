@@ -93,6 +93,7 @@ fn a_clock_that_went_back_is_flagged_and_denies_nothing() {
     let signer = read_signer(&place).unwrap();
     let refs = vec![];
     let seen = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time: ahead });
+    let repository = place.durable(repository).unwrap();
     let mut locked = Locked::open(&repository, &place, &signer).unwrap();
     locked.append(&Batch { leaves: vec![seen], ..Batch::default() }).unwrap();
     drop(locked);
@@ -183,6 +184,7 @@ fn forged(bank: &Bank, name: &str, forge: impl FnOnce(&mut Vec<Leaf>)) -> Vec<St
     let place = Place::in_repository(other.git_dir());
     place.create().unwrap();
     let batch = Batch { leaves, policy: Some(log.policy_view().unwrap()), ..Batch::default() };
+    let other = place.durable(other).unwrap();
     Locked::create(&other, &place, &signer).unwrap().append(&batch).unwrap();
     let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };
     let report = verify(&Log::open(&other, Some(&signer.vkey())).unwrap(), &options, &mut |_| ()).unwrap();

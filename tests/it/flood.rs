@@ -41,6 +41,7 @@ pub fn later(bank: &Bank, seconds: i64) {
     let refs = vec![Unexplained { expected: None, refname, tip }];
     let leaf = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs, time });
     let batch = Batch { leaves: vec![leaf], ..Batch::default() };
+    let repository = place.durable(repository).unwrap();
     Locked::open(&repository, &place, &signer).unwrap().append(&batch).unwrap();
 }
 

@@ -266,6 +266,7 @@ fn grow(bank: &Bank, count: usize) {
     let place = Place::in_repository(&bank.server);
     let key = parse_private(&fs::read_to_string(place.file("ledger.key")).unwrap(), None).unwrap();
     let signer = Signer { origin: Origin::parse(ORIGIN).unwrap(), key };
+    let repository = place.durable(repository).unwrap();
     let mut ledger = Locked::open(&repository, &place, &signer).unwrap();
     for _ in 0..count {
         let time = ledger.time(Timestamp::now());

@@ -377,6 +377,7 @@ impl<'a> Liar<'a> {
         let policy = leaves[0]["policy"].as_str().unwrap().to_owned();
         let leaves = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
         let batch = Batch { leaves, blobs: Blobs::new(), policy: Some(policy) };
+        let repository = place.durable(repository).unwrap();
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
         repository.add_alternate(&self.bank.server.join("objects")).unwrap();
         let key = signer.vkey().to_string();

@@ -47,8 +47,8 @@ impl<'a> View<'a> {
     }
 
     /// Others have appended since: takes their entries in.
-    pub(super) fn catch_up(&mut self, gate: &'a Gate) -> Result<(), GateError> {
-        self.log = gate.log()?;
+    pub(super) fn catch_up(&mut self) -> Result<(), GateError> {
+        self.log = self.log.reopen()?;
         self.index.sync(&self.log)?;
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
             && self.index.certificate_used(&certificate::single_use_digest(bytes))?

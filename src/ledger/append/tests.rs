@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::entry::leaf::{Landed, LandedKind, Settled, State, VERSION};
+use crate::git::Repository;
 use crate::ledger::fixture::Server;
 use crate::ledger::last::{CONFIG, LAST_CHECKPOINT};
 use crate::ledger::log_ref;
@@ -155,7 +156,8 @@ fn every_copy_of_the_newest_checkpoint_counts() {
     let bench = begin();
     let third = bench.repository.git_dir().join("elsewhere");
     crate::git::command::set_config(bench.repository.git_dir(), CONFIG, "elsewhere").unwrap();
-    let open = || Repository::open(bench.repository.git_dir()).unwrap();
+    // Settings are read when a repository is opened.
+    let open = || bench.place.durable(Repository::open(bench.repository.git_dir()).unwrap()).unwrap();
     let lock = || Locked::open(&open(), &bench.place, &bench.signer).err();
     assert!(matches!(lock(), Some(AppendError::NoLastCheckpoint(file)) if file == third));
     LastCheckpoint::of(&open(), &bench.place).unwrap().spread().unwrap();

@@ -48,6 +48,7 @@ impl Fixture {
             vkey: self.signer.vkey().to_string(),
         };
         batch.leaves.push(Leaf::Genesis(Box::new(genesis)));
+        let repository = place.durable(repository).unwrap();
         Locked::create(&repository, &place, &self.signer).unwrap().append(&batch).unwrap();
     }
 
@@ -55,6 +56,7 @@ impl Fixture {
     fn grow(&self, server: &str, count: usize, batch: usize, salt: i64) {
         let repository = Repository::open(&self.path(server)).unwrap();
         let place = Place::in_repository(&self.path(server));
+        let repository = place.durable(repository).unwrap();
         let mut ledger = Locked::open(&repository, &place, &self.signer).unwrap();
         let time = Timestamp::from_millis(1_000_000 + salt).unwrap();
         let leaf = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs: Vec::new(), time });

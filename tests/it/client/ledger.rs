@@ -56,6 +56,7 @@ impl Office {
             vkey: self.signer.vkey().to_string(),
         };
         batch.leaves.push(Leaf::Genesis(Box::new(genesis)));
+        let repository = place.durable(repository).unwrap();
         Locked::create(&repository, &place, &self.signer).unwrap().append(&batch).unwrap();
     }
 
@@ -66,6 +67,7 @@ impl Office {
         let time = Timestamp::from_millis(time).unwrap();
         let leaf = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs: Vec::new(), time });
         let batch = Batch { leaves: vec![leaf], ..Batch::default() };
+        let repository = place.durable(repository).unwrap();
         Locked::open(&repository, &place, &self.signer).unwrap().append(&batch).unwrap();
     }
 

@@ -49,6 +49,7 @@ impl Fixture {
         let signer = signer(7);
         let vkey = signer.vkey().to_string();
         place.write("vkey", &format!("{vkey}\n"), 0o644).unwrap();
+        let repository = place.durable(repository).unwrap();
         let mut locked = Locked::create(&repository, &place, &signer).unwrap();
         locked.append(&genesis(&vkey)).unwrap();
         for first in (0..PUSHES).step_by(20) {
@@ -65,6 +66,7 @@ impl Fixture {
     pub fn grow(&self, count: usize) {
         let repository = Repository::open(&self.repository).unwrap();
         let place = Place::in_repository(repository.git_dir());
+        let repository = place.durable(repository).unwrap();
         let mut locked = Locked::open(&repository, &place, &self.signer).unwrap();
         for leaves in vec![denial(); count].chunks(100) {
             locked.append(&Batch { leaves: leaves.to_vec(), ..Batch::default() }).unwrap();

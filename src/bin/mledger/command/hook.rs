@@ -60,24 +60,25 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let dir = std::env::current_dir()?;
     let name = args.name.as_str();
     let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
-    match earlier(&dir, args)?.run(&args.arguments, &input)? {
-        0 => ours(context, &dir, args, &input),
+    let repository = repository(&dir)?;
+    match earlier(&dir, &repository, args)?.run(&args.arguments, &input)? {
+        0 => ours(context, &dir, repository, args, &input),
         // It has said why itself.
         _ => Ok(End::Wrong),
     }
 }
 
-fn earlier(dir: &Path, args: &Args) -> Result<Earlier, Failure> {
-    let (repository, name) = (repository(dir)?, args.name.as_str());
+fn earlier(dir: &Path, repository: &Repository, args: &Args) -> Result<Earlier, Failure> {
+    let name = args.name.as_str();
     if install::SERVER.contains(&name) {
-        return Ok(Earlier::beside(&install::folder(&repository)?, name));
+        return Ok(Earlier::beside(&install::folder(repository)?, name));
     }
     let earlier = if args.hooks_path {
         Earlier::elsewhere(dir, repository.git_dir(), name)?
     } else {
         Earlier::beside(&repository.git_dir().join("hooks"), name)
     };
-    Ok(earlier.with_git_lfs(&repository, name)?)
+    Ok(earlier.with_git_lfs(repository, name)?)
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {
@@ -89,7 +90,7 @@ fn read_input() -> Result<Vec<u8>, Failure> {
     Ok(input)
 }
 
-fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End, Failure> {
+fn ours(context: &Context, dir: &Path, repository: Repository, args: &Args, input: &[u8]) -> Result<End, Failure> {
     // Git itself computed the names of these objects a moment ago, in a clone as it wrote them and on a server as it
     // received them, and the ledger has hashes of its own: SHA-1 once more would help nobody.
     verify_hashes_on_read(false);
@@ -110,8 +111,8 @@ fn ours(context: &Context, dir: &Path, args: &Args, input: &[u8]) -> Result<End,
         "post-rewrite" => Ok(tell(context, post_rewrite::run(dir, &word(args, 0), input))),
         "pre-push" => pre_push(context, dir, args, input),
         install::NEW_CLONE => new_clone(context, dir),
-        "pre-receive" => pre_receive(context, dir, input),
-        "post-receive" => Ok(post_receive(context, dir)),
+        "pre-receive" => pre_receive(context, dir, repository, input),
+        "post-receive" => Ok(post_receive(context, repository)),
         name => Err(Failure::usage(format!("there is no hook called `{name}`"))),
     }
 }
@@ -265,10 +266,10 @@ fn welcome(enrolled: bool, followed: &Followed) -> String {
 }
 
 /// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.
-fn pre_receive(context: &Context, dir: &Path, input: &[u8]) -> Result<End, Failure> {
+fn pre_receive(context: &Context, dir: &Path, main: Repository, input: &[u8]) -> Result<End, Failure> {
     let denied =
         |error| Failure::from(error).of("mledger: push refused: the gate could not decide, so nothing was moved");
-    let answer = match pre_receive::pre_receive(dir, input, &Environment::read()).map_err(denied) {
+    let answer = match pre_receive::pre_receive(main, input, &Environment::read()).map_err(denied) {
         Err(failure) if is_behind_gitlab(dir) => {
             context.output.say(refusal::for_gitlab(&failure.to_string()).trim_end());
             return Ok(End::Wrong);
@@ -294,8 +295,8 @@ fn is_behind_gitlab(dir: &Path) -> bool {
 }
 
 /// The refs have moved already: what fails here is made up for by the next push.
-fn post_receive(context: &Context, dir: &Path) -> End {
-    if let Err(error) = post_receive::post_receive(dir) {
+fn post_receive(context: &Context, main: Repository) -> End {
+    if let Err(error) = post_receive::post_receive(main) {
         context.output.fail(&Failure::from(error).of("the push landed, but the ledger does not say so yet"));
     }
     End::Fine
