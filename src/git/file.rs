@@ -55,6 +55,22 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     create(path, mode)?.write_all(bytes)
 }
 
+/// Gives a file that is there other contents, and leaves it its permissions: whoever reads it, and whoever comes after a
+/// crash or a full disk, finds all of the old ones or all of the new ones.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new-mledger");
+    let permissions = fs::metadata(path)?.permissions();
+    let replaced = write(Path::new(&fresh), bytes, 0o600)
+        .and_then(|()| fs::set_permissions(&fresh, permissions))
+        .and_then(|()| fs::rename(&fresh, path));
+    if replaced.is_err() {
+        // What cannot be removed is in nobody's way: the next to come here does.
+        let _ = fs::remove_file(&fresh);
+    }
+    replaced
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +103,24 @@ mod tests {
         write(&path("link"), b"new", 0o600).unwrap();
         assert_eq!(fs::read_to_string(path("victim")).unwrap(), "whole");
         assert_eq!(fs::read_to_string(path("link")).unwrap(), "new");
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, fresh) = (folder.path().join("file"), folder.path().join("file.new-mledger"));
+        assert_eq!(replace(&path, b"new").unwrap_err().kind(), ErrorKind::NotFound);
+        fs::write(&path, "a message of some length").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        // What a process left that was killed.
+        fs::write(&fresh, "half").unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(!fresh.exists());
+        fs::create_dir(&fresh).unwrap();
+        replace(&path, b"other").unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 }

@@ -1,10 +1,10 @@
 //! `commit-msg`: a message that holds nothing but our trailers is emptied, and so is a template that nobody touched, so
 //! that leaving the editor without a word still aborts the commit.
 
-use std::fs;
 use std::path::Path;
 
 use super::prepare_commit_msg::{PrepareError, comments, is_edited, read_message, repository, template};
+use crate::git::file as small;
 use crate::object::message::is_only_ours;
 
 /// Empties the message in `file`, for the commit that Git is about to make in `dir`, if its author left an editor without
@@ -20,5 +20,5 @@ pub fn run(dir: &Path, file: &Path) -> Result<(), PrepareError> {
     if !untouched && !is_only_ours(&message, comments.as_deref()) {
         return Ok(());
     }
-    fs::write(&path, "").map_err(|source| PrepareError::File { what: "write", path, source })
+    small::replace(&path, b"").map_err(|source| PrepareError::File { what: "write", path, source })
 }

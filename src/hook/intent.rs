@@ -12,10 +12,10 @@
 mod commit_command;
 mod demands;
 
-use std::fs;
 use std::path::Path;
 
 use super::prepare_commit_msg::{PrepareError, comments, is_edited, is_interrupted, read_message, repository};
+use crate::git::file as small;
 use crate::name::is_wild;
 use crate::object::intent::{Flaw, Intent, KINDS, Name, flaws, is_only_intent, place, place_template};
 use crate::object::message::without_comments;
@@ -61,7 +61,7 @@ pub fn prepare(dir: &Path, file: &Path, source: Option<&str>) -> Result<(), Prep
     if text == message {
         return Ok(());
     }
-    fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
+    small::replace(&path, text.as_ref()).map_err(|source| PrepareError::File { what: "write", path, source })
 }
 
 /// In `commit-msg`, where an editor was used: looks at the message in `file`. One without any words is emptied, so that
@@ -101,7 +101,7 @@ fn look_at(dir: &Path, file: &Path, moment: Moment) -> Result<Verdict, PrepareEr
     }
     let placed_by_us = moment == Moment::Edited || !given().is_empty();
     if placed_by_us && is_only_intent(&visible, None) {
-        fs::write(&path, "").map_err(|source| PrepareError::File { what: "write", path, source })?;
+        small::replace(&path, b"").map_err(|source| PrepareError::File { what: "write", path, source })?;
         return Ok(Verdict::Fine);
     }
     let flaws = flaws(&visible);

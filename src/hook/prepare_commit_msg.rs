@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::git::manifest::{Cache, Limits, ManifestError, manifest};
-use crate::git::{GitError, Repository, command};
+use crate::git::{GitError, Repository, command, file as small};
 use crate::ledger::follow::{self, FollowError};
 use crate::name::{NameError, Oid};
 use crate::object::message::{LogHead, ManifestDigests, insert_into_bytes, is_only_ours};
@@ -68,7 +68,7 @@ pub fn run(dir: &Path, file: &Path, source: &str) -> Result<(), PrepareError> {
     let log = newest_log(&repository)?;
     template::note(&repository, source, &message, comments.as_deref())?;
     let text = insert_into_bytes(&message, &digests, log.as_ref(), comments.as_deref());
-    fs::write(&path, text).map_err(|source| PrepareError::File { what: "write", path, source })
+    small::replace(&path, text.as_ref()).map_err(|source| PrepareError::File { what: "write", path, source })
 }
 
 /// The newest checkpoint that this clone has seen of the ledger that it follows, if it follows one.

@@ -96,13 +96,7 @@ impl ConfigFile {
         if !self.existed {
             return fs::remove_file(&real).map_err(|source| failed("remove", &real, source));
         }
-        let mut fresh = real.clone().into_os_string();
-        fresh.push(".new-mledger");
-        let mode = fs::metadata(&real).map(|meta| meta.permissions());
-        let written = file::read(&place.file(COPY), BYTES_MAX)
-            .and_then(|bytes| file::write(Path::new(&fresh), &bytes, 0o600))
-            .and_then(|()| fs::set_permissions(&fresh, mode?))
-            .and_then(|()| fs::rename(&fresh, &real));
+        let written = file::read(&place.file(COPY), BYTES_MAX).and_then(|bytes| file::replace(&real, &bytes));
         written.map_err(|source| failed("write", &real, source))
     }
 

@@ -55,9 +55,26 @@ pub struct Args {
     pub arguments: Vec<OsString>,
 }
 
-/// Runs the hook that was there before, and then ours.
+/// Runs the hook that was there before, and then ours. Whatever goes wrong in the gate denies, and is said plainly: a
+/// pusher sees nothing else of the server.
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
-    let dir = std::env::current_dir()?;
+    let done = both(context, args);
+    if args.name != "pre-receive" {
+        return done;
+    }
+    let denied = |error: Failure| error.of("mledger: push refused: the gate could not decide, so nothing was moved");
+    match done.map_err(denied) {
+        Err(failure) if std::env::current_dir().is_ok_and(|dir| is_behind_gitlab(&dir)) => {
+            context.output.say(refusal::for_gitlab(&failure.to_string()).trim_end());
+            Ok(End::Wrong)
+        }
+        done => done,
+    }
+}
+
+fn both(context: &Context, args: &Args) -> Result<End, Failure> {
+    let dir =
+        std::env::current_dir().map_err(|error| Failure::from(error).of("could not find the folder of the hook"))?;
     let name = args.name.as_str();
     let input = if WITH_INPUT.contains(&name) { read_input()? } else { Vec::new() };
     let repository = repository(&dir)?;
@@ -265,17 +282,9 @@ fn welcome(enrolled: bool, followed: &Followed) -> String {
     text
 }
 
-/// The gate. Whatever goes wrong denies, and is said plainly: a pusher sees nothing else of the server.
+/// The gate.
 fn pre_receive(context: &Context, dir: &Path, main: Repository, input: &[u8]) -> Result<End, Failure> {
-    let denied =
-        |error| Failure::from(error).of("mledger: push refused: the gate could not decide, so nothing was moved");
-    let answer = match pre_receive::pre_receive(main, input, &Environment::read()).map_err(denied) {
-        Err(failure) if is_behind_gitlab(dir) => {
-            context.output.say(refusal::for_gitlab(&failure.to_string()).trim_end());
-            return Ok(End::Wrong);
-        }
-        answer => answer?,
-    };
+    let answer = pre_receive::pre_receive(main, input, &Environment::read())?;
     let origin = answer.checkpoint.as_ref().map(|checkpoint| checkpoint.origin().to_string()).unwrap_or_default();
     let is_forges = |commit: &Oid| {
         let raw = Repository::open_from_env().and_then(|pushed| pushed.read(commit, Kind::Commit));
