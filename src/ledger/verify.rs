@@ -7,12 +7,12 @@ use std::sync::mpsc::{self, SendError, SyncSender};
 
 use serde::Serialize;
 
+use super::appends;
 use super::check::{Checked, Content, chain, check_all};
 use super::objects::{self, Objects};
 use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
 use super::replay::Replay;
 use crate::digest::Digest;
-use crate::entry::story;
 use crate::git::{self, Repository};
 use crate::name::{Oid, Origin, RefName};
 use crate::tlog::bundle;
@@ -289,6 +289,7 @@ fn take_bundle(
             replay.problems.push(Problem { code: "hash", index: Some(index), message, refname: None });
         }
         count(entries, &entry);
+        replay.notes.take(&entry);
         replay.take(entry.hash, entry.content);
     }
     Ok(())
@@ -309,9 +310,16 @@ fn replay_tail(
     replay: &mut Replay<'_>,
     entries: &mut BTreeMap<&'static str, u64>,
 ) -> Result<(), Problem> {
-    let leaves = log.tail().map_err(|error| Problem::whole("tail", chain(&error)))?;
+    let unreadable = |error| Problem {
+        code: "tail",
+        index: Some(log.head().sealed()),
+        message: format!("the entries from there on cannot be read: {}", chain(&error)),
+        refname: None,
+    };
+    let leaves = log.tail().map_err(unreadable)?;
     for entry in check_all(log, leaves) {
         count(entries, &entry);
+        replay.notes.take(&entry);
         replay.take(entry.hash, entry.content);
     }
     Ok(())
@@ -321,7 +329,10 @@ fn replay_tail(
 fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> Result<(), ReadError> {
     let checkpoint = &log.head().checkpoint;
     let found = tree::root(&replay.hashes, checkpoint.size()).ok();
-    if found != Some(checkpoint.root()) {
+    if found == Some(checkpoint.root()) {
+        let found = appends::check(log, &replay.hashes, &replay.notes);
+        replay.problems.extend(found);
+    } else {
         let where_ = blame_tail(log, &replay.hashes)?;
         replay.problems.push(where_.unwrap_or_else(|| {
             Problem::whole("root", "the entries do not hash to the root that the checkpoint signs".to_owned())
@@ -329,11 +340,8 @@ fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> 
     }
     let upper = upper_tiles(log, &replay.hashes);
     replay.problems.extend(upper);
-    let stories = other_stories(log);
-    replay.problems.extend(stories);
-    if let Ok(text) = log.policy_view()
-        && Some(crate::digest::sha256(text.as_bytes())) != replay.policy_digest()
-    {
+    let view = log.policy_view().ok().map(|text| crate::digest::sha256(text.as_bytes()));
+    if view.is_none() || view != replay.policy_digest() {
         let message = "the copy of the policy in the ledger's tree is not the policy in force".to_owned();
         replay.problems.push(Problem::whole("policy-view", message));
     }
@@ -389,29 +397,6 @@ fn blame_tail(log: &Log<'_>, hashes: &MemoryHashes) -> Result<Option<Problem>, R
         at = before;
     }
     Ok(blamed)
-}
-
-/// The unsealed appends whose subject, which `git log` shows, is not what their entries say.
-fn other_stories(log: &Log<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut at = Some(log.head().clone());
-    while let Some(head) = at.take().filter(|head| head.checkpoint.size() > log.head().sealed()) {
-        let before = head.message.parent.map(|parent| Head::read(log.repository(), parent).ok());
-        // The oldest commit of a shallow fetch does not tell where its entries begin.
-        let Some(first) =
-            before.as_ref().map_or(Some(0), |before| before.as_ref().map(|before| before.checkpoint.size()))
-        else {
-            break;
-        };
-        let leaves = (first..head.checkpoint.size()).map(|index| log.leaf(index)).collect::<Result<Vec<_>, _>>();
-        // An entry that cannot be read is a problem of its own.
-        if leaves.is_ok_and(|leaves| story::of_batch(&leaves) != head.message.subject) {
-            let message = format!("the ledger commit {} tells of it in other words than mledger does", head.commit);
-            problems.push(Problem { code: "story", index: Some(first), message, refname: None });
-        }
-        at = before.flatten();
-    }
-    problems
 }
 
 fn upper_tiles(log: &Log<'_>, hashes: &MemoryHashes) -> Vec<Problem> {
