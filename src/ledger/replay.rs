@@ -134,9 +134,9 @@ impl<'a> Replay<'a> {
         self.hashes.size()
     }
 
-    /// SHA-256 of the policy text in force.
-    pub fn policy_digest(&self) -> Option<Digest> {
-        self.policy.as_ref().map(|in_force| in_force.digest)
+    /// The entry that put the policy into force, and SHA-256 of its text.
+    pub fn policy_in_force(&self) -> Option<(u64, Digest)> {
+        self.policy.as_ref().map(|in_force| (in_force.entry, in_force.digest))
     }
 
     /// Whether the ledger ever put the ref there.
