@@ -25,6 +25,7 @@
 //! 6. write the cache: if it is missing or wrong, the next append makes it anew from the tiles.
 
 pub mod append;
+pub mod appends;
 pub mod check;
 pub mod export;
 pub mod follow;

@@ -8,15 +8,19 @@ use crate::policy::facts::{Move, Pusher};
 
 /// The subject line of an append: its most telling leaf.
 pub fn of_batch(leaves: &[Leaf]) -> String {
-    let weight = |leaf: &Leaf| match leaf {
-        Leaf::Genesis(_) => 5,
-        Leaf::Policy(_) | Leaf::Import(_) | Leaf::Reconcile(_) => 4,
-        Leaf::Push(_) => 3,
-        Leaf::Observed(_) => 2,
-        Leaf::Landed(_) | Leaf::Denials(_) => 1,
-        Leaf::Commit(_) => 0,
-    };
-    leaves.iter().max_by_key(|leaf| weight(leaf)).map(of_leaf).unwrap_or_default()
+    leaves.iter().max_by_key(|leaf| weight(leaf.kind())).map(of_leaf).unwrap_or_default()
+}
+
+/// How telling a leaf of that kind is; of several the last counts.
+pub fn weight(kind: &str) -> u8 {
+    match kind {
+        "genesis" => 5,
+        "policy" | "import" | "reconcile" => 4,
+        "push" => 3,
+        "observed" => 2,
+        "landed" | "denials" => 1,
+        _ => 0,
+    }
 }
 
 /// One line about one leaf.

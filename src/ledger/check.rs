@@ -20,6 +20,8 @@ use crate::policy::facts::{Signature, Voucher};
 pub struct Checked {
     /// Its leaf hash.
     pub hash: Digest,
+    /// Contents that it names, and those that they name.
+    pub blobs: Vec<BlobName>,
     /// What it says, or why it says nothing.
     pub content: Result<Content, String>,
 }
@@ -70,13 +72,12 @@ pub struct CheckedCertificate {
 
 /// Checks leaves together: their signatures cost less that way.
 pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
-    let mut parsed: Vec<(Digest, Result<Parsed, String>)> =
-        leaves.iter().map(|leaf| (leaf_hash(leaf.as_ref()), parse(log, leaf.as_ref()))).collect();
+    let mut parsed: Vec<Named> = leaves.iter().map(|leaf| Named::parse(log, leaf.as_ref())).collect();
     let mut good = verify_signatures(&parsed).into_iter();
     let mut next_is_good = || good.next().unwrap_or(false);
     parsed
         .drain(..)
-        .map(|(hash, parsed)| {
+        .map(|Named { hash, blobs, parsed }| {
             let content = parsed.and_then(|parsed| match parsed {
                 Parsed::Other(leaf) => Ok(Content::Other(*leaf)),
                 Parsed::Commit(commit) => {
@@ -84,7 +85,7 @@ pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
                 }
                 Parsed::Push(push) => Ok(Content::Push(Box::new(push.finish(&mut next_is_good)))),
             });
-            Checked { hash, content }
+            Checked { hash, blobs, content }
         })
         .collect()
 }
@@ -93,7 +94,22 @@ pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
 pub fn check_one(log: &Log<'_>, bytes: &[u8]) -> Checked {
     check_all(log, &[bytes])
         .pop()
-        .unwrap_or(Checked { hash: leaf_hash(bytes), content: Err("nothing to check".to_owned()) })
+        .unwrap_or(Checked { hash: leaf_hash(bytes), blobs: Vec::new(), content: Err("nothing to check".to_owned()) })
+}
+
+/// A leaf whose signatures are not verified yet, with its hash and the contents that it names.
+struct Named {
+    hash: Digest,
+    blobs: Vec<BlobName>,
+    parsed: Result<Parsed, String>,
+}
+
+impl Named {
+    fn parse(log: &Log<'_>, bytes: &[u8]) -> Self {
+        let mut blobs = Vec::new();
+        let parsed = parse(log, bytes, &mut blobs);
+        Self { hash: leaf_hash(bytes), blobs, parsed }
+    }
 }
 
 enum Parsed {
@@ -147,22 +163,21 @@ impl Parsed {
     }
 }
 
-fn verify_signatures(parsed: &[(Digest, Result<Parsed, String>)]) -> Vec<bool> {
-    let signed = parsed.iter().filter_map(|(_, parsed)| parsed.as_ref().ok()?.signed());
+fn verify_signatures(parsed: &[Named]) -> Vec<bool> {
+    let signed = parsed.iter().filter_map(|named| named.parsed.as_ref().ok()?.signed());
     sshsig::verify_all(&signed.map(|signed| (&signed.signature, signed.bytes.as_slice())).collect::<Vec<_>>())
 }
 
-fn parse(log: &Log<'_>, bytes: &[u8]) -> Result<Parsed, String> {
+fn parse(log: &Log<'_>, bytes: &[u8], blobs: &mut Vec<BlobName>) -> Result<Parsed, String> {
     let leaf = Leaf::parse(bytes).map_err(|error| chain(&error))?;
+    *blobs = leaf.blob_names();
     if let Leaf::Commit(leaf) = leaf {
         return parse_commit(log, *leaf).map(|commit| Parsed::Commit(Box::new(commit)));
     }
-    for name in leaf.blob_names() {
-        check_blob(log, &name)?;
-    }
+    blobs.iter().try_for_each(|name| check_blob(log, name))?;
     match leaf {
         Leaf::Push(push) => {
-            let push = whole_push(log, *push)?;
+            let push = whole_push(log, *push, blobs)?;
             let certificate = push.certificate.as_ref().map(|field| parse_certificate(log, field));
             Ok(Parsed::Push(Box::new(ParsedPush { push, certificate })))
         }
@@ -177,11 +192,13 @@ fn check_blob(log: &Log<'_>, name: &BlobName) -> Result<(), String> {
 }
 
 /// A push with all its updates, and every blob that the further ones name.
-fn whole_push(log: &Log<'_>, push: leaf::Push) -> Result<leaf::Push, String> {
+fn whole_push(log: &Log<'_>, push: leaf::Push, blobs: &mut Vec<BlobName>) -> Result<leaf::Push, String> {
     let shown = push.updates.len();
     let push = push.whole(|name| log.blob(name)).map_err(|error: ReadError| chain(&error))?;
     let extras = push.updates.iter().skip(shown).filter_map(|update| update.extra.as_ref());
-    extras.filter_map(Field::blob_name).try_for_each(|name| check_blob(log, name))?;
+    let named: Vec<BlobName> = extras.filter_map(Field::blob_name).copied().collect();
+    named.iter().try_for_each(|name| check_blob(log, name))?;
+    blobs.extend(named);
     Ok(push)
 }
 

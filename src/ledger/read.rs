@@ -25,7 +25,7 @@ use crate::tlog::tree;
 pub const TILE_WIDTH: u64 = WIDTH_MAX as u64;
 
 /// The largest object of a ledger that is read, in bytes: a bundle of 256 leaves of 64 KiB.
-const OBJECT_BYTES_MAX: u64 = 17 * 1024 * 1024;
+pub(super) const OBJECT_BYTES_MAX: u64 = 17 * 1024 * 1024;
 
 /// The largest blob that is read, in bytes: the baseline of a repository with a million commits takes 130 MB.
 const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -120,8 +120,12 @@ pub struct Head {
 impl Head {
     /// Reads a commit of the ledger without checking its signature.
     pub fn read(repository: &Repository, commit: Oid) -> Result<Self, ReadError> {
-        let object = repository.read_limited(&commit, Kind::Commit, COMMIT_BYTES_MAX)?;
-        let message = Message::parse(&object).map_err(|source| ReadError::Message { commit, source })?;
+        Self::parse(commit, &repository.read_limited(&commit, Kind::Commit, COMMIT_BYTES_MAX)?)
+    }
+
+    /// Parses the object of a commit without checking its signature.
+    pub fn parse(commit: Oid, object: &[u8]) -> Result<Self, ReadError> {
+        let message = Message::parse(object).map_err(|source| ReadError::Message { commit, source })?;
         let note = Note::parse(&message.note)?;
         let checkpoint = Checkpoint::parse(note.text())?;
         Ok(Self { commit, message, checkpoint })

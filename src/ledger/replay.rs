@@ -8,6 +8,7 @@ mod statement;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+use super::appends::Notes;
 use super::check::{CheckedCommit, Content, chain};
 use super::graph::CommitGraph;
 use super::objects::Objects;
@@ -39,6 +40,8 @@ pub struct Replay<'a> {
     pub problems: Vec<Problem>,
     /// Tally of decisions.
     pub counts: Counts,
+    /// What the entries bring with them.
+    pub notes: Notes,
     /// What entries assert is held against this, where it is at hand.
     pub objects: Option<Objects<'a>>,
     graph: CommitGraph,
@@ -104,6 +107,7 @@ impl<'a> Replay<'a> {
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
+            notes: Notes::default(),
             objects: None,
             graph: CommitGraph::default(),
             guarded: BTreeMap::new(),
@@ -130,9 +134,9 @@ impl<'a> Replay<'a> {
         self.hashes.size()
     }
 
-    /// SHA-256 of the policy text in force.
-    pub fn policy_digest(&self) -> Option<Digest> {
-        self.policy.as_ref().map(|in_force| in_force.digest)
+    /// The entry that put the policy into force, and SHA-256 of its text.
+    pub fn policy_in_force(&self) -> Option<(u64, Digest)> {
+        self.policy.as_ref().map(|in_force| (in_force.entry, in_force.digest))
     }
 
     /// Whether the ledger ever put the ref there.

@@ -7,12 +7,12 @@ use std::sync::mpsc::{self, SendError, SyncSender};
 
 use serde::Serialize;
 
+use super::appends;
 use super::check::{Checked, Content, chain, check_all};
 use super::objects::{self, Objects};
 use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
 use super::replay::Replay;
 use crate::digest::Digest;
-use crate::entry::story;
 use crate::git::{self, Repository};
 use crate::name::{Oid, Origin, RefName};
 use crate::tlog::bundle;
@@ -123,8 +123,9 @@ pub struct Refs {
 pub enum RefsOf<'a> {
     /// None.
     Nobody,
-    /// The server's repository: every ref must stand where the ledger put it.
-    Server(&'a Repository),
+    /// The server's repository, with its refs at a moment when the ledger was as long as it is: every one must stand
+    /// where the ledger put it. The ledger of [`Log::is_newest`] after they were read is that long.
+    Server(&'a Repository, &'a [(String, Oid)]),
     /// A clone: what it fetched from this remote must have stood on the server at some time.
     Clone(&'a Repository, &'a str),
 }
@@ -289,6 +290,7 @@ fn take_bundle(
             replay.problems.push(Problem { code: "hash", index: Some(index), message, refname: None });
         }
         count(entries, &entry);
+        replay.notes.take(&entry);
         replay.take(entry.hash, entry.content);
     }
     Ok(())
@@ -309,19 +311,39 @@ fn replay_tail(
     replay: &mut Replay<'_>,
     entries: &mut BTreeMap<&'static str, u64>,
 ) -> Result<(), Problem> {
-    let leaves = log.tail().map_err(|error| Problem::whole("tail", chain(&error)))?;
+    let leaves = log.tail().map_err(|error| torn_tail(log, &error))?;
     for entry in check_all(log, leaves) {
         count(entries, &entry);
+        replay.notes.take(&entry);
         replay.take(entry.hash, entry.content);
     }
     Ok(())
+}
+
+/// The unsealed entries cannot be read; the last one that cannot is named.
+fn torn_tail(log: &Log<'_>, error: &ReadError) -> Problem {
+    let mut last = log.size();
+    if let ReadError::Tail { found, .. } = error {
+        last = *found;
+    } else {
+        let mut at = Some(log.head().clone());
+        while let Some(head) = at {
+            last = head.first(head.message.leaves.len());
+            at = head.message.parent.and_then(|parent| Head::read(log.repository(), parent).ok());
+        }
+    }
+    let index = Some(last.saturating_sub(1));
+    Problem { code: "tail", index, message: format!("it cannot be read: {}", chain(error)), refname: None }
 }
 
 /// The root, the tiles above the bottom row, the policy's copy, and what was seen before.
 fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> Result<(), ReadError> {
     let checkpoint = &log.head().checkpoint;
     let found = tree::root(&replay.hashes, checkpoint.size()).ok();
-    if found != Some(checkpoint.root()) {
+    if found == Some(checkpoint.root()) {
+        let found = appends::check(log, &replay.hashes, &replay.notes);
+        replay.problems.extend(found);
+    } else {
         let where_ = blame_tail(log, &replay.hashes)?;
         replay.problems.push(where_.unwrap_or_else(|| {
             Problem::whole("root", "the entries do not hash to the root that the checkpoint signs".to_owned())
@@ -329,13 +351,12 @@ fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> 
     }
     let upper = upper_tiles(log, &replay.hashes);
     replay.problems.extend(upper);
-    let stories = other_stories(log);
-    replay.problems.extend(stories);
-    if let Ok(text) = log.policy_view()
-        && Some(crate::digest::sha256(text.as_bytes())) != replay.policy_digest()
-    {
-        let message = "the copy of the policy in the ledger's tree is not the policy in force".to_owned();
-        replay.problems.push(Problem::whole("policy-view", message));
+    let view = log.policy_view().ok().map(|text| crate::digest::sha256(text.as_bytes()));
+    let in_force = replay.policy_in_force();
+    if view.is_none() || view != in_force.map(|(_, digest)| digest) {
+        let message = "the copy of its policy in the ledger's tree is not the policy in force".to_owned();
+        let index = in_force.map(|(entry, _)| entry);
+        replay.problems.push(Problem { code: "policy-view", index, message, refname: None });
     }
     for (whence, seen) in &options.seen {
         replay.problems.extend(extends(&replay.hashes, checkpoint, whence, seen));
@@ -391,29 +412,6 @@ fn blame_tail(log: &Log<'_>, hashes: &MemoryHashes) -> Result<Option<Problem>, R
     Ok(blamed)
 }
 
-/// The unsealed appends whose subject, which `git log` shows, is not what their entries say.
-fn other_stories(log: &Log<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut at = Some(log.head().clone());
-    while let Some(head) = at.take().filter(|head| head.checkpoint.size() > log.head().sealed()) {
-        let before = head.message.parent.map(|parent| Head::read(log.repository(), parent).ok());
-        // The oldest commit of a shallow fetch does not tell where its entries begin.
-        let Some(first) =
-            before.as_ref().map_or(Some(0), |before| before.as_ref().map(|before| before.checkpoint.size()))
-        else {
-            break;
-        };
-        let leaves = (first..head.checkpoint.size()).map(|index| log.leaf(index)).collect::<Result<Vec<_>, _>>();
-        // An entry that cannot be read is a problem of its own.
-        if leaves.is_ok_and(|leaves| story::of_batch(&leaves) != head.message.subject) {
-            let message = format!("the ledger commit {} tells of it in other words than mledger does", head.commit);
-            problems.push(Problem { code: "story", index: Some(first), message, refname: None });
-        }
-        at = before.flatten();
-    }
-    problems
-}
-
 fn upper_tiles(log: &Log<'_>, hashes: &MemoryHashes) -> Vec<Problem> {
     let mut problems = Vec::new();
     for row in 1..8_u8 {
@@ -452,7 +450,7 @@ fn watched_refs(options: &Options<'_>) -> Result<BTreeMap<RefName, BTreeMap<Oid,
 fn check_refs(replay: &mut Replay<'_>, options: &Options<'_>) -> Result<Refs, ReadError> {
     match options.refs {
         RefsOf::Nobody => Ok(Refs::default()),
-        RefsOf::Server(repository) => check_server_refs(replay, repository),
+        RefsOf::Server(repository, refs) => check_server_refs(replay, repository, refs),
         RefsOf::Clone(..) => {
             let watched = watched_refs(options)?;
             let mut refs = Refs::default();
@@ -489,18 +487,22 @@ fn is_of_ledger_alone(repository: &Repository) -> bool {
     repository.shallow_commits().is_some_and(|commits| commits.iter().all(of_ledger))
 }
 
-fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result<Refs, ReadError> {
+fn check_server_refs(
+    replay: &mut Replay<'_>,
+    repository: &Repository,
+    standing: &[(String, Oid)],
+) -> Result<Refs, ReadError> {
     let mut refs = Refs::default();
     let mut expected = replay.tips.clone();
-    for (name, tip) in repository.refs()? {
+    for (name, tip) in standing {
         if name == super::LOG_REF || name.starts_with(super::INBOX) {
             continue;
         }
-        let parsed = RefName::parse(&name).ok();
+        let parsed = RefName::parse(name).ok();
         let put = parsed.as_ref().and_then(|name| expected.remove(name));
-        if put == Some(tip) {
+        if put == Some(*tip) {
             refs.covered += 1;
-        } else if parsed.is_some_and(|name| is_authorised(replay, &name, Some(tip))) {
+        } else if parsed.is_some_and(|name| is_authorised(replay, &name, Some(*tip))) {
             refs.pending += 1;
         } else {
             let message = match put {
@@ -509,7 +511,7 @@ fn check_server_refs(replay: &mut Replay<'_>, repository: &Repository) -> Result
                 }
                 None => format!("it stands at {tip}, but no entry put it there: it was made behind the gate"),
             };
-            replay.problems.push(Problem::of_ref("ref", &name, message));
+            replay.problems.push(Problem::of_ref("ref", name, message));
         }
     }
     for (name, put) in expected {

@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mledger::clock::Timestamp;
+use mledger::entry::leaf::{Leaf, Observed, ObservedKind, VERSION};
 use mledger::git::{Kind, Repository};
 use mledger::identity::ed25519::SecretKey;
 use mledger::identity::file::parse_private;
 use mledger::identity::sshsig;
+use mledger::ledger::append::{Batch, Locked, Signer};
+use mledger::ledger::place::Place;
+use mledger::name::Origin;
 use serde_json::Value;
 
-use crate::world::{MLEDGER, Person, Run, World, write};
+use super::world::{MLEDGER, Person, Run, World, write};
 
 /// The ledger's name.
 pub const ORIGIN: &str = "git.bank.example/models";
@@ -60,6 +65,30 @@ impl Bank {
         let init = ["init", "--origin", ORIGIN, "--policy", file.to_str().unwrap()];
         bank.carol.mledger(&bank.server, &[&init, words].concat()).ok();
         bank
+    }
+
+    /// A ledger as short as one with an accepted push can be: Alice is everything.
+    pub fn short() -> Self {
+        let bank = Self::closed();
+        bank.begin_short();
+        let dir = bank.clone_of(&bank.alice);
+        bank.alice.commit(&dir, "a", "one");
+        bank.alice.push(&dir, &["HEAD:refs/heads/a"]).ok();
+        bank.alice.push(&dir, &["--no-signed", "HEAD:refs/heads/b"]).fails();
+        bank.holds();
+        bank
+    }
+
+    /// A gate whose policy knows Alice alone, who may do everything.
+    pub fn begin_short(&self) {
+        let alice = self.alice.id();
+        let policy = format!(
+            "mledger = 1\n[admin]\nactors = [\"{alice}\"]\n[actors.\"{alice}\"]\nroles = [\"all\"]\nkeys = [\"{}\"]\n[roles.all]\nallow = [{{ actions = [\"commit\", \"create\", \"update\", \"rewrite\", \"delete\"] }}]\n",
+            self.alice.public_key()
+        );
+        write(self.world.root(), "short.toml", &policy);
+        let file = self.world.path("short.toml");
+        self.carol.mledger(&self.server, &["init", "--origin", ORIGIN, "--policy", file.to_str().unwrap()]).ok();
     }
 
     /// An empty bare repository without a gate.
@@ -227,6 +256,32 @@ trailers = ["Ticket"]
         assert_eq!(push["reason"]["code"], code, "{push:#}");
         self.holds();
         said
+    }
+
+    /// Appends so many entries that say nothing, one at a time.
+    pub fn grow(&self, count: usize) {
+        self.grow_by(count, 1);
+    }
+
+    /// The same in appends of some entries each.
+    pub fn grow_by(&self, appends: usize, entries: usize) {
+        let repository = Repository::open(&self.server).unwrap();
+        let place = Place::in_repository(&self.server);
+        let signer = self.signer();
+        let repository = place.durable(repository).unwrap();
+        let mut ledger = Locked::open(&repository, &place, &signer).unwrap();
+        for _ in 0..appends {
+            let time = ledger.time(Timestamp::now());
+            let leaf = || Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs: Vec::new(), time });
+            let leaves = std::iter::repeat_with(leaf).take(entries).collect();
+            ledger.append(&Batch { leaves, ..Batch::default() }).unwrap();
+        }
+    }
+
+    /// The ledger's own key.
+    pub fn signer(&self) -> Signer {
+        let key = std::fs::read_to_string(self.server.join("mledger/ledger.key")).unwrap();
+        Signer { origin: Origin::parse(ORIGIN).unwrap(), key: parse_private(&key, None).unwrap() }
     }
 
     /// The next denial gets an entry, however many were denied in this minute: a server without the file starts over.

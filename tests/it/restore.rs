@@ -5,16 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mledger::clock::Timestamp;
-use mledger::entry::leaf::{Leaf, Observed, ObservedKind, VERSION};
-use mledger::git::Repository;
-use mledger::identity::file::parse_private;
-use mledger::ledger::append::{Batch, Locked, Signer};
-use mledger::ledger::place::Place;
-use mledger::name::Origin;
 use serde_json::json;
 
-use crate::bank::{Bank, ORIGIN, certified_anew, found, report};
+use crate::bank::{Bank, certified_anew, found, report};
 use crate::world::Run;
 
 fn copy(from: &Path, to: &Path) {
@@ -260,27 +253,12 @@ fn entries_that_nobody_has_are_given_up_knowingly() {
     assert_eq!(outcome.0, 4, "{outcome:#?}");
 }
 
-/// Appends so many entries that say nothing, one at a time.
-fn grow(bank: &Bank, count: usize) {
-    let repository = Repository::open(&bank.server).unwrap();
-    let place = Place::in_repository(&bank.server);
-    let key = parse_private(&fs::read_to_string(place.file("ledger.key")).unwrap(), None).unwrap();
-    let signer = Signer { origin: Origin::parse(ORIGIN).unwrap(), key };
-    let repository = place.durable(repository).unwrap();
-    let mut ledger = Locked::open(&repository, &place, &signer).unwrap();
-    for _ in 0..count {
-        let time = ledger.time(Timestamp::now());
-        let leaf = Leaf::Observed(Observed { kind: ObservedKind::Is, mledger: VERSION, refs: Vec::new(), time });
-        ledger.append(&Batch { leaves: vec![leaf], ..Batch::default() }).unwrap();
-    }
-}
-
 #[test]
 fn a_clone_gives_the_ledger_back_though_it_holds_the_newest_part_only() {
     let restored = Restored::new(&[]);
     let bank = &restored.bank;
     // A clone fetches no more than it needs, the newest 256 appends. One that begins now lacks those before.
-    grow(bank, 300);
+    bank.grow(300);
     let late = bank.bare_clone_of(&bank.alice, "late");
     bank.alice.mledger(&late, &["init"]).ok();
     assert!(late.join(".git/mledger/log.git/shallow").exists());

@@ -14,17 +14,21 @@ use mledger::ledger::objects;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::{Log, ReadError};
 use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
+use mledger::name::Oid;
 use mledger::tlog::checkpoint::Checkpoint;
 use mledger::tlog::key::VerifierKey;
 use mledger::tlog::note::Note;
 
 use super::End;
-use crate::context::{Context, KeyArgs};
+use crate::context::{Context, KeyArgs, Source};
 use crate::error::Failure;
 use crate::output::{BAD, GOOD, ODD, columns, counted, first_line, read_file, styled, tame, wrapped};
 
 /// The longest checkpoint file that is read, in bytes.
 const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
+/// How often a ledger is opened anew that grows while the refs are read.
+const OPENS_MAX: usize = 8;
 
 /// The clone's own memory of the newest checkpoint that it has verified.
 const VERIFIED: &str = "verified";
@@ -64,16 +68,17 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let evidence = sent::look(&context.repository()?).ok();
     let fetched = if args.offline { Fetched::No } else { fetch(context, args)? };
     let source = context.source(&args.key)?;
-    let log = context.open(&source).map_err(unreadable)?;
     let place = Place::in_repository(source.repository().git_dir());
+    // Before the ledger: pushes go on, and a ledger that is read later is as long or longer.
     let mut seen = checkpoints(context, source.repository(), &place, args.since.as_deref())?;
+    let (log, standing) = open(context, &source, &place)?;
     for (size, root) in &args.receipt {
         seen.push(("the receipt".to_owned(), Checkpoint::new(log.head().checkpoint.origin().clone(), *size, *root)?));
     }
     let remote = remote_of(source.repository());
     let refs = match &remote {
         _ if args.no_refs => RefsOf::Nobody,
-        _ if is_server(&source, &place) => RefsOf::Server(source.repository()),
+        _ if is_server(&source, &place) => RefsOf::Server(source.repository(), &standing),
         Some(remote) if source.is_followed() => RefsOf::Clone(source.repository(), remote),
         _ => RefsOf::Nobody,
     };
@@ -98,6 +103,25 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     }
     context.output.result(&report, || text(&report, looks_at_refs))?;
     Ok(if report.ok { End::Fine } else { End::Found })
+}
+
+/// Opens the ledger, and reads the repository's refs at a moment when it was as long as it is then: what Git moves
+/// afterwards, entries explain that are not looked at.
+fn open<'a>(context: &Context, source: &'a Source, place: &Place) -> Result<(Log<'a>, Vec<(String, Oid)>), Failure> {
+    if source.is_followed() {
+        return Ok((context.open(source).map_err(unreadable)?, Vec::new()));
+    }
+    let mut tries = 0;
+    loop {
+        // Where pushes come one on the heels of the other, the next waits for a moment; who may only read cannot ask it to.
+        let pause = (tries >= OPENS_MAX).then(|| place.lock());
+        let log = context.open(source).map_err(unreadable)?;
+        let standing = source.repository().refs()?;
+        if pause.is_some() || log.is_newest()? {
+            return Ok((log, standing));
+        }
+        tries += 1;
+    }
 }
 
 /// A ledger that is there and cannot even be opened is a finding.
@@ -179,7 +203,7 @@ fn remote_of(repository: &Repository) -> Option<String> {
 }
 
 /// A bare repository whose pushes go through a gate, as against one that holds nothing but a fetched ledger.
-fn is_server(source: &crate::context::Source, place: &Place) -> bool {
+fn is_server(source: &Source, place: &Place) -> bool {
     !source.is_followed() && place.file(LAST_CHECKPOINT).exists()
 }
 
