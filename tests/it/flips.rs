@@ -30,10 +30,10 @@ pub struct Objects {
 }
 
 /// One object.
-pub struct Object {
-    pub oid: Oid,
-    pub kind: Kind,
-    pub raw: Vec<u8>,
+struct Object {
+    oid: Oid,
+    kind: Kind,
+    raw: Vec<u8>,
     /// Which objects it names, and where.
     names: Vec<(usize, usize)>,
     /// Of a commit: its entries, and those of the next, which tells of one that cannot be read.
@@ -123,11 +123,6 @@ impl Objects {
             self.list.push(Object { oid, kind, raw, names, entries: None });
             self.list.len() - 1
         })
-    }
-
-    /// The objects, each after those that it names.
-    pub fn list(&self) -> &[Object] {
-        &self.list
     }
 
     /// Every `stride`-th byte of every object, re-made.
