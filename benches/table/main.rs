@@ -33,7 +33,12 @@ mod world;
 
 /// What the tests make and check, too, in smaller numbers.
 #[path = "../../tests/it"]
-#[allow(dead_code, clippy::expect_used, clippy::panic, reason = "the tests use the rest, and stop where they cannot go on")]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the tests use the rest, and stop where they cannot go on"
+)]
 mod it {
     pub mod bank;
     pub mod flips;

@@ -18,7 +18,9 @@ pub fn race(table: &mut Table) {
     assert_eq!(outcome.acknowledged.len(), CLIENTS * PUSHES);
     stampede.check(&outcome);
     table.row(
-        &format!("{CLIENTS} clients at once, {PUSHES} commits each, half of the clients on shared refs: commit and push"),
+        &format!(
+            "{CLIENTS} clients at once, {PUSHES} commits each, half of the clients on shared refs: commit and push"
+        ),
         format!("{:.1} pushes a second", outcome.acknowledged.len() as f64 / outcome.took.as_secs_f64()),
         format!(
             "meanwhile {} lost races for a ref (fetched, rebased, pushed again), {} statements, {} refused pushes, {} \
@@ -28,7 +30,11 @@ pub fn race(table: &mut Table) {
     );
     let mut waits = stampede.lock_waits();
     if waits.is_empty() {
-        return table.row("… how long a hook waits for the ledger's lock", "not measured".to_owned(), "no strace".to_owned());
+        return table.row(
+            "… how long a hook waits for the ledger's lock",
+            "not measured".to_owned(),
+            "no strace".to_owned(),
+        );
     }
     waits.sort();
     let p99: Duration = waits[waits.len() * 99 / 100];

@@ -6,17 +6,15 @@ use super::measure::{Table, s};
 
 /// Objects re-made under new ids with all that stands above them, and loose files as a failing disk leaves them.
 pub fn tamper(table: &mut Table) {
-    let ledgers: [(&str, fn() -> Bank); 3] = [
-        ("a short ledger", Bank::short),
-        ("a ledger with entries of every kind", some_of_everything),
-        ("a ledger with a seal", sealed),
-    ];
-    for (what, make) in ledgers {
-        let bank = make();
-        let objects = Objects::of(&bank.server);
-        row(table, &format!("every byte of every object of {what} flipped, re-made"), || objects.flip_remade(1));
-        row(table, &format!("every byte of every loose file of {what} flipped"), || objects.flip_in_place(1));
-    }
+    of(table, "a short ledger", &Bank::short());
+    of(table, "a ledger with entries of every kind", &some_of_everything());
+    of(table, "a ledger with a seal", &sealed());
+}
+
+fn of(table: &mut Table, what: &str, bank: &Bank) {
+    let objects = Objects::of(&bank.server);
+    row(table, &format!("every byte of every object of {what} flipped, re-made"), || objects.flip_remade(1));
+    row(table, &format!("every byte of every loose file of {what} flipped"), || objects.flip_in_place(1));
 }
 
 fn row(table: &mut Table, what: &str, flip: impl FnOnce() -> Outcome) {

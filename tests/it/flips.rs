@@ -68,7 +68,8 @@ impl Objects {
     /// Those of the ledger in a bare repository.
     pub fn of(dir: &Path) -> Self {
         let vkey = std::fs::read_to_string(dir.join("mledger/vkey")).unwrap();
-        let mut objects = Self { dir: dir.to_owned(), vkey: VerifierKey::parse(vkey.trim()).unwrap(), list: Vec::new() };
+        let mut objects =
+            Self { dir: dir.to_owned(), vkey: VerifierKey::parse(vkey.trim()).unwrap(), list: Vec::new() };
         let repository = Repository::open(dir).unwrap();
         let mut chain = Vec::new();
         let mut at = repository.tip(&log_ref().unwrap()).unwrap();
@@ -241,9 +242,10 @@ impl Objects {
 
 /// Every `stride`-th of all bytes, over the ends of the objects.
 fn places(bytes: Vec<Vec<u64>>, stride: usize) -> Vec<(usize, usize)> {
-    let all = bytes.into_iter().enumerate().flat_map(|(object, bytes)| {
-        bytes.into_iter().map(move |byte| (object, usize::try_from(byte).unwrap()))
-    });
+    let all = bytes
+        .into_iter()
+        .enumerate()
+        .flat_map(|(object, bytes)| bytes.into_iter().map(move |byte| (object, usize::try_from(byte).unwrap())));
     all.step_by(stride).collect()
 }
 
