@@ -4,6 +4,8 @@
 //! cargo bench                           three minutes
 //! cargo bench -- gate verify            only these parts: start, commit, gate, big, crowd, history, entries,
 //!                                       append, verify, read
+//! cargo bench -- race                   2,400 pushes by 24 clients at once; some minutes
+//! cargo bench -- tamper                 flips every byte of three ledgers; half an hour
 //! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
 //! ```
 //!
@@ -22,10 +24,27 @@ mod commit;
 mod gate;
 mod ledger;
 mod measure;
+mod race;
 mod read;
 mod strace;
+mod tamper;
 mod verify;
 mod world;
+
+/// What the tests make and check, too, in smaller numbers.
+#[path = "../../tests/it"]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the tests use the rest, and stop where they cannot go on"
+)]
+mod it {
+    pub mod bank;
+    pub mod flips;
+    pub mod stampede;
+    pub mod world;
+}
 
 use std::path::PathBuf;
 
@@ -42,6 +61,9 @@ pub enum Size {
 
 const PARTS: [&str; 10] = ["start", "commit", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
 
+/// Parts that take long, and run where they are asked for.
+const LONG_PARTS: [&str; 2] = ["race", "tamper"];
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     if let [mode, folder, count] = words.as_slice()
@@ -49,10 +71,12 @@ fn main() {
     {
         return gate::append_child(folder.as_ref(), count.parse().unwrap());
     }
-    let wanted = |part: &&str| words.is_empty() || words.iter().any(|word| word == part);
+    let named = |part: &&str| words.iter().any(|word| word == part);
+    let wanted = |part: &&str| words.is_empty() || named(part);
     let size = if std::env::var("MLEDGER_BENCH").is_ok_and(|size| size == "full") { Size::Full } else { Size::Small };
     let mut table = Table::default();
-    for part in PARTS.iter().filter(|part| wanted(part)) {
+    let long = LONG_PARTS.iter().filter(|part| named(part));
+    for part in PARTS.iter().filter(|part| wanted(part)).chain(long) {
         eprintln!("measuring: {part}");
         match *part {
             "start" => read::start(&mut table),
@@ -64,6 +88,8 @@ fn main() {
             "entries" => big::entries(&mut table, size),
             "append" => gate::appends(&mut table, size),
             "verify" => verify::verify(&mut table, size),
+            "race" => race::race(&mut table),
+            "tamper" => tamper::tamper(&mut table),
             _ => read::read(&mut table, size),
         }
     }

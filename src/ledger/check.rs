@@ -92,9 +92,11 @@ pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
 
 /// Checks one leaf.
 pub fn check_one(log: &Log<'_>, bytes: &[u8]) -> Checked {
-    check_all(log, &[bytes])
-        .pop()
-        .unwrap_or(Checked { hash: leaf_hash(bytes), blobs: Vec::new(), content: Err("nothing to check".to_owned()) })
+    check_all(log, &[bytes]).pop().unwrap_or(Checked {
+        hash: leaf_hash(bytes),
+        blobs: Vec::new(),
+        content: Err("nothing to check".to_owned()),
+    })
 }
 
 /// A leaf whose signatures are not verified yet, with its hash and the contents that it names.

@@ -320,20 +320,21 @@ fn replay_tail(
     Ok(())
 }
 
-/// The unsealed entries cannot be read; the last one that cannot is named.
+/// The unsealed entries cannot be read: names the first that can, or else the last that cannot.
 fn torn_tail(log: &Log<'_>, error: &ReadError) -> Problem {
-    let mut last = log.size();
-    if let ReadError::Tail { found, .. } = error {
-        last = *found;
-    } else {
-        let mut at = Some(log.head().clone());
-        while let Some(head) = at {
-            last = head.first(head.message.leaves.len());
-            at = head.message.parent.and_then(|parent| Head::read(log.repository(), parent).ok());
-        }
+    let index = if let ReadError::Tail { found, .. } = error { *found } else { last_unreadable(log) };
+    let message = format!("it cannot be read, or the one before it: {}", chain(error));
+    Problem { code: "tail", index: Some(index), message, refname: None }
+}
+
+fn last_unreadable(log: &Log<'_>) -> u64 {
+    let mut first = log.size();
+    let mut at = Some(log.head().clone());
+    while let Some(head) = at {
+        first = head.first(head.message.leaves.len());
+        at = head.message.parent.and_then(|parent| Head::read(log.repository(), parent).ok());
     }
-    let index = Some(last.saturating_sub(1));
-    Problem { code: "tail", index, message: format!("it cannot be read: {}", chain(error)), refname: None }
+    first.saturating_sub(1)
 }
 
 /// The root, the tiles above the bottom row, the policy's copy, and what was seen before.

@@ -30,10 +30,10 @@ pub struct Objects {
 }
 
 /// One object.
-pub struct Object {
-    pub oid: Oid,
-    pub kind: Kind,
-    pub raw: Vec<u8>,
+struct Object {
+    oid: Oid,
+    kind: Kind,
+    raw: Vec<u8>,
     /// Which objects it names, and where.
     names: Vec<(usize, usize)>,
     /// Of a commit: its entries, and those of the next, which tells of one that cannot be read.
@@ -68,7 +68,8 @@ impl Objects {
     /// Those of the ledger in a bare repository.
     pub fn of(dir: &Path) -> Self {
         let vkey = std::fs::read_to_string(dir.join("mledger/vkey")).unwrap();
-        let mut objects = Self { dir: dir.to_owned(), vkey: VerifierKey::parse(vkey.trim()).unwrap(), list: Vec::new() };
+        let mut objects =
+            Self { dir: dir.to_owned(), vkey: VerifierKey::parse(vkey.trim()).unwrap(), list: Vec::new() };
         let repository = Repository::open(dir).unwrap();
         let mut chain = Vec::new();
         let mut at = repository.tip(&log_ref().unwrap()).unwrap();
@@ -123,11 +124,6 @@ impl Objects {
             self.list.push(Object { oid, kind, raw, names, entries: None });
             self.list.len() - 1
         })
-    }
-
-    /// The objects, each after those that it names.
-    pub fn list(&self) -> &[Object] {
-        &self.list
     }
 
     /// Every `stride`-th byte of every object, re-made.
@@ -246,9 +242,10 @@ impl Objects {
 
 /// Every `stride`-th of all bytes, over the ends of the objects.
 fn places(bytes: Vec<Vec<u64>>, stride: usize) -> Vec<(usize, usize)> {
-    let all = bytes.into_iter().enumerate().flat_map(|(object, bytes)| {
-        bytes.into_iter().map(move |byte| (object, usize::try_from(byte).unwrap()))
-    });
+    let all = bytes
+        .into_iter()
+        .enumerate()
+        .flat_map(|(object, bytes)| bytes.into_iter().map(move |byte| (object, usize::try_from(byte).unwrap())));
     all.step_by(stride).collect()
 }
 

@@ -22,6 +22,7 @@ mod doctor;
 mod durable;
 mod flips;
 mod flood;
+mod forks;
 mod formats;
 mod frontend;
 mod gate;

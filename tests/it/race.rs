@@ -13,6 +13,6 @@ fn nothing_is_lost_or_doubled_when_everybody_pushes_at_once() {
     assert_eq!(outcome.acknowledged.len(), CLIENTS * PUSHES);
     assert!(outcome.lost > 0, "nobody raced for a ref");
     assert!(outcome.statements > 0 && outcome.denials > 0 && outcome.readings > 1);
-    println!("{} {} {} {} {:?}", outcome.lost, outcome.statements, outcome.denials, outcome.readings, outcome.took);
+
     stampede.check(&outcome);
 }

@@ -28,6 +28,9 @@ const GROUP: usize = 4;
 /// How often a client that shares a ref tries before something must be wrong: each time it loses, another has won.
 const TRIES_MAX: usize = 400;
 
+/// How many statements Carol makes: the gate takes no more of one admin in an hour.
+const STATEMENTS_MAX: usize = 20;
+
 /// A bank with two dozen engineers more.
 pub struct Stampede {
     pub bank: Bank,
@@ -62,6 +65,7 @@ pub struct Outcome {
     /// How often somebody read or verified meanwhile.
     pub readings: usize,
     /// From the first push to the last.
+    #[allow(dead_code, reason = "the bench asks for it")]
     pub took: Duration,
 }
 
@@ -79,7 +83,8 @@ impl Stampede {
             let dir = bank.clone_of(&person);
             let branch = if n < SHARING { format!("dev/shared-{}", n / GROUP) } else { format!("dev/own-{n}") };
             person.git(&dir, &["checkout", "-q", "-b", &branch]).ok();
-            let trace = (n % (CLIENTS / traced.max(1)) == 0 && traced > 0).then(|| bank.world.path(&format!("locks-{n}")));
+            let trace =
+                (n % (CLIENTS / traced.max(1)) == 0 && traced > 0).then(|| bank.world.path(&format!("locks-{n}")));
             Client { person, dir, branch, trace }
         });
         Self { clients: clients.collect(), bank }
@@ -90,12 +95,17 @@ impl Stampede {
         let done = AtomicBool::new(false);
         let begin = Instant::now();
         let (acknowledged, lost, took, statements, denials, readings) = std::thread::scope(|scope| {
-            let clients: Vec<_> =
-                self.clients.iter().enumerate().map(|(n, client)| scope.spawn(move || client.work(n, pushes))).collect();
+            let clients: Vec<_> = self
+                .clients
+                .iter()
+                .enumerate()
+                .map(|(n, client)| scope.spawn(move || client.work(n, pushes)))
+                .collect();
             let admin = scope.spawn(|| self.state(&done));
             let strangers = scope.spawn(|| self.intrude(&done));
             let readers = [&["verify"][..], &["log", "-n", "50"]].map(|words| scope.spawn(|| self.read(words, &done)));
-            let (acknowledged, lost): (Vec<_>, Vec<_>) = clients.into_iter().map(|client| client.join().unwrap()).unzip();
+            let (acknowledged, lost): (Vec<_>, Vec<_>) =
+                clients.into_iter().map(|client| client.join().unwrap()).unzip();
             let took = begin.elapsed();
             done.store(true, Ordering::Relaxed);
             let readings: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
@@ -112,12 +122,13 @@ impl Stampede {
         let dir = bank.clone_of(carol);
         let policy = carol.mledger(&dir, &["policy", "show"]).ok();
         let mut count = 0;
-        while !done.load(Ordering::Relaxed) {
+        while !done.load(Ordering::Relaxed) && count < STATEMENTS_MAX {
             write(&dir, "new.toml", &format!("{policy}\n# round {count}\n"));
             carol.mledger(&dir, &["policy", "apply", "new.toml"]).ok();
             write(&dir, "vendor", &count.to_string());
             carol.git(&dir, &["add", "vendor"]).ok();
-            let plain = ["-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "vendor"];
+            let plain =
+                ["-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "vendor"];
             carol.git(&dir, &plain).ok();
             carol.mledger(&dir, &["import", "HEAD~1..HEAD", "--reason", "reviewed"]).ok();
             count += 2;
@@ -155,7 +166,7 @@ impl Stampede {
     /// Nothing that was acknowledged is lost or doubled, the ledger is one line, and everybody's receipts are in it.
     pub fn check(&self, outcome: &Outcome) {
         self.check_line();
-        let pushed = self.check_settled();
+        let (pushed, accepted) = self.check_settled();
         for push in &outcome.acknowledged {
             let landed = pushed.get(&(push.refname.clone(), push.commit.clone())).copied();
             assert_eq!(landed, Some(1), "{push:?} was acknowledged, and landed {landed:?} times");
@@ -169,7 +180,10 @@ impl Stampede {
             let (code, seen) = report(&client.person, &client.dir, &[]);
             assert_eq!((code, &seen["root"]), (0, &whole["root"]), "{seen:#}");
             let count = outcome.acknowledged.iter().filter(|push| push.client == n).count();
-            assert_eq!(seen["receipts"], count, "{} misses receipts", client.person.name);
+            // What was accepted and lost its race within Git has a receipt, too.
+            let accepted = accepted.get(&client.person.id()).copied().unwrap_or(0);
+            let receipts = usize::try_from(seen["receipts"].as_u64().unwrap()).unwrap();
+            assert!((count..=accepted).contains(&receipts), "{}: {receipts} receipts", client.person.name);
         }
     }
 
@@ -194,17 +208,19 @@ impl Stampede {
         }
     }
 
-    /// Each accepted push is settled once, ref by ref, and each commit has one entry. Returns how often what landed.
-    fn check_settled(&self) -> BTreeMap<(String, String), usize> {
+    /// Each accepted push is settled once, ref by ref, and each commit has one entry. Returns how often what landed, and
+    /// how many pushes of whom were accepted.
+    fn check_settled(&self) -> (BTreeMap<(String, String), usize>, BTreeMap<String, usize>) {
         let repository = Repository::open(&self.bank.server).unwrap();
         let log = self.log(&repository);
         let mut open = BTreeMap::new();
         let mut commits = BTreeSet::new();
-        let mut landed = BTreeMap::new();
+        let (mut landed, mut accepted) = (BTreeMap::new(), BTreeMap::new());
         for index in 0..log.size() {
             match log.leaf(index).unwrap() {
                 Leaf::Commit(commit) => assert!(commits.insert(commit.oid), "{} has two entries", commit.oid),
                 Leaf::Push(push) if push.decision == Verdict::Accepted => {
+                    *accepted.entry(push.actor.map(|actor| actor.to_string()).unwrap_or_default()).or_default() += 1;
                     open.extend(push.updates.into_iter().map(|update| ((index, update.refname), update.new)));
                 }
                 Leaf::Landed(leaf) => {
@@ -220,7 +236,7 @@ impl Stampede {
             }
         }
         assert!(open.is_empty(), "pushes that are not settled: {open:?}");
-        landed
+        (landed, accepted)
     }
 
     fn log<'a>(&self, repository: &'a Repository) -> Log<'a> {
@@ -229,6 +245,7 @@ impl Stampede {
     }
 
     /// How long each hook that was traced waited for the ledger's lock.
+    #[allow(dead_code, reason = "the bench asks for it")]
     pub fn lock_waits(&self) -> Vec<Duration> {
         let traces = self.clients.iter().filter_map(|client| client.trace.as_ref());
         traces.flat_map(|trace| lock_waits(trace)).collect()
@@ -264,7 +281,18 @@ impl Client {
             None => self.person.git(&self.dir, &push[1..]),
             Some(file) => {
                 let mut command = Command::new("strace");
-                command.args(["-A", "-f", "--seccomp-bpf", "-ttt", "-y", "-e", "trace=flock", "-e", "signal=none", "-o"]);
+                command.args([
+                    "-A",
+                    "-f",
+                    "--seccomp-bpf",
+                    "-ttt",
+                    "-y",
+                    "-e",
+                    "trace=flock",
+                    "-e",
+                    "signal=none",
+                    "-o",
+                ]);
                 command.arg(file).args(push).current_dir(&self.dir);
                 self.person.run(&mut command, None)
             }
@@ -281,6 +309,7 @@ fn is_lost_race(run: &Run) -> bool {
 
 /// From the first attempt of each process at a ledger's lock to the one that got it:
 /// `4711 1795438000.123456 flock(5</…/mledger/lock>, LOCK_EX|LOCK_NB) = -1 EAGAIN (…)`.
+#[allow(dead_code, reason = "the bench asks for it")]
 fn lock_waits(trace: &Path) -> Vec<Duration> {
     let mut since: BTreeMap<String, f64> = BTreeMap::new();
     let mut waits = Vec::new();

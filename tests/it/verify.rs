@@ -68,7 +68,7 @@ impl Forge {
     }
 
     /// Writes the messages as a chain of commits and returns the newest.
-    fn write(&self, parent: Option<Oid>, messages: impl IntoIterator<Item = Message>) -> Oid {
+    pub fn write(&self, parent: Option<Oid>, messages: impl IntoIterator<Item = Message>) -> Oid {
         let origin = Origin::parse(ORIGIN).unwrap();
         let write = |parent: Option<Oid>, message: Message| {
             let last = message.leaves.last().and_then(|leaf| Leaf::parse(leaf).ok());
@@ -87,7 +87,7 @@ impl Forge {
     }
 
     /// Every leaf as JSON.
-    fn leaves(&self) -> Vec<Value> {
+    pub fn leaves(&self) -> Vec<Value> {
         let log = Log::open(&self.repository, Some(&self.vkey)).unwrap();
         (0..log.size()).map(|index| serde_json::from_slice(&log.leaf_bytes(index).unwrap()).unwrap()).collect()
     }

@@ -92,7 +92,11 @@ impl Check<'_> {
         for (path, right) in written.iter().filter(|(path, _)| !changes.contains_key(*path)) {
             let there = repository.entry(&at.head.message.tree, path);
             if there.ok().flatten() != Some(*right) {
-                self.problems.push(at.problem("tree", index, &format!("does not have `{path}` as its entries make it")));
+                self.problems.push(at.problem(
+                    "tree",
+                    index,
+                    &format!("does not have `{path}` as its entries make it"),
+                ));
             }
         }
     }
