@@ -23,6 +23,7 @@ mod durable;
 mod flood;
 mod formats;
 mod frontend;
+mod fuzz;
 mod gate;
 mod intent;
 mod keychain;
