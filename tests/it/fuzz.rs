@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::targets::TARGETS;
 
 /// How many inputs are made per target.
-const MADE: usize = 1500;
+const MADE: usize = 8000;
 
 /// The longest input that is made, in bytes.
 const BYTES_MAX: usize = 4096;

@@ -86,7 +86,8 @@ fn git_and_openssh_verify_what_the_ledger_holds() {
         "",
     );
     let carols = bank.clone_of(&bank.carol);
-    let everybody = [&(bank.carol.clone(), carols.clone())].into_iter().chain(&clones).collect::<Vec<_>>();
+    let hers = (bank.carol.clone(), carols.clone());
+    let everybody = std::iter::once(&hers).chain(&clones).collect::<Vec<_>>();
     // Everybody commits and pushes, becomes an admin, and changes the policy.
     let policy = |extra: &str| bank.carol.mledger(&carols, &["policy", "show"]).ok() + extra;
     let ids: Vec<String> = everybody.iter().map(|(person, _)| format!("{:?}", person.id())).collect();
