@@ -6,6 +6,7 @@ mod source;
 mod ssh_user_auth;
 
 pub use self::environment::Environment;
+pub use self::login::read as login;
 pub use self::source::LoginSource;
 
 use crate::clock::Timestamp;
@@ -51,7 +52,7 @@ pub fn identify(
         };
         return Ok((pusher, Some(bytes)));
     }
-    Ok((login::read(environment, source), None))
+    Ok((login(environment, source), None))
 }
 
 /// Checks a certificate on our own; Git's `GIT_PUSH_CERT_STATUS` also says "good" for keys that nobody enrolled.

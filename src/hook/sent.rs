@@ -268,6 +268,14 @@ fn change<T>(place: &Place, work: impl FnOnce(&mut Sent) -> Result<T, SentError>
     Ok(outcome)
 }
 
+/// An unreadable line, marked where it is cut: what is left must not be readable all at once.
+fn shortened(line: &str) -> String {
+    if line.chars().count() <= UNREADABLE_CHARS_MAX {
+        return line.to_owned();
+    }
+    line.chars().take(UNREADABLE_CHARS_MAX - 1).chain(['\u{2026}']).collect()
+}
+
 /// An address without a name and password in it: they would be kept where nobody looks for them.
 fn without_secrets(remote: &str) -> String {
     let Some((scheme, rest)) = remote.split_once("://") else { return remote.to_owned() };
@@ -286,21 +294,24 @@ impl Note {
 }
 
 impl Sent {
-    fn parse(text: &str) -> Self {
+    /// Reads the lines of the file; those that cannot be read are kept as they are.
+    pub fn parse(text: &str) -> Self {
         let mut sent = Self::default();
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        // Only LF ends a line: a CR belongs to one that cannot be read, and stays with it.
+        for line in text.split('\n').filter(|line| !line.is_empty()) {
             match serde_json::from_str(line) {
                 Ok(Line::Note(note)) => sent.notes.push(note),
                 Ok(Line::Receipt(receipt)) => sent.receipts.push(receipt),
                 Ok(Line::Refusal(refusal)) => sent.refusals.push(refusal),
-                Err(_) => sent.unreadable.push(line.chars().take(UNREADABLE_CHARS_MAX).collect()),
+                Err(_) => sent.unreadable.push(shortened(line)),
             }
         }
         sent.bound();
         sent
     }
 
-    fn to_text(&self) -> Result<String, serde_json::Error> {
+    /// The lines of the file.
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
         let notes = self.notes.iter().cloned().map(Line::Note);
         let receipts = self.receipts.iter().cloned().map(Line::Receipt);
         let refusals = self.refusals.iter().cloned().map(Line::Refusal);

@@ -1,5 +1,7 @@
 //! Keys other than Ed25519, through real Git and a real gate: commits, push certificates, `init`, `policy check`.
 
+mod openssh;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -25,6 +25,7 @@ mod flood;
 mod forks;
 mod formats;
 mod frontend;
+mod fuzz;
 mod gate;
 mod intent;
 mod keychain;

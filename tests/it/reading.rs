@@ -1,6 +1,7 @@
 //! Reading a ledger from the outside: `log`, `show`, `prove`, `policy`, `export`, and how commands end.
 
 mod ledger;
+mod readers;
 
 use std::collections::BTreeSet;
 use std::fs;

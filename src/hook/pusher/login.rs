@@ -10,7 +10,7 @@ use crate::policy::actor::Login;
 use crate::policy::facts::Pusher;
 
 /// Reads what `source` says about the pusher, and nothing that others say.
-pub(super) fn read(environment: &Environment, source: LoginSource) -> Pusher {
+pub fn read(environment: &Environment, source: LoginSource) -> Pusher {
     match name(environment, source) {
         Ok(None) => Pusher::Unknown,
         // No policy can name it, and no entry could hold it.

@@ -41,6 +41,19 @@ fn place() -> (tempfile::TempDir, Place) {
 }
 
 #[test]
+fn unreadable_lines_stay_as_they_are() {
+    let receipt = Sent { receipts: vec![receipt(8)], ..Sent::default() }.to_text().unwrap();
+    let padded = format!("{}{}!\n", receipt.trim_end(), " ".repeat(UNREADABLE_CHARS_MAX));
+    for (text, count) in [("\r", 1), ("x\r\r\n", 1), ("a\rb\n\r\n", 2), ("\n\n", 0), (&padded, 1)] {
+        let sent = Sent::parse(text);
+        assert_eq!((sent.unreadable.len(), sent.receipts.len()), (count, 0), "{text:?}");
+        // Also where the line had to be cut, it does not become a receipt.
+        assert_eq!(Sent::parse(&sent.to_text().unwrap()), sent, "{text:?}");
+    }
+    assert_eq!(Sent::parse(&receipt.replace('\n', "\r\n")).receipts.len(), 1, "an editor's line ends do no harm");
+}
+
+#[test]
 fn what_is_written_is_read_again() {
     let (_folder, place) = place();
     let tracking = Tracking { name: name("refs/remotes/origin/0"), pushes: 3, stood: true };

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
+use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -148,6 +149,93 @@ fn an_independent_tree_has_the_same_roots() {
         assert_eq!(frontier.size(), index + 1);
         assert_eq!(frontier.root().as_bytes()[..], oracle.root().as_bytes()[..], "{index}");
         assert_eq!(root(&all, index + 1).unwrap(), frontier.root(), "{index}");
+    }
+}
+
+/// The proof with a hash less, with one doubled, with two exchanged, and with a bit of each hash flipped.
+fn spoilt(proof: &[Digest]) -> Vec<Vec<Digest>> {
+    let mut others = vec![[proof, &[leaf(7)]].concat()];
+    for at in 0..proof.len() {
+        let with = |change: &dyn Fn(&mut Vec<Digest>)| {
+            let mut other = proof.to_vec();
+            change(&mut other);
+            other
+        };
+        let flip = |hash: &Digest| {
+            let mut bytes = *hash.as_bytes();
+            bytes[at % 32] ^= 1 << (at % 8);
+            Digest::from_bytes(bytes)
+        };
+        others.push([&proof[..at], &proof[at + 1..]].concat());
+        others.push(with(&|other| other.insert(at, proof[at])));
+        others.push(with(&|other| other[at] = flip(&proof[at])));
+        others.push(with(&|other| other.swap(at, 0)));
+    }
+    others.retain(|other| other != proof);
+    others
+}
+
+fn to_bytes(proof: &[Digest]) -> Vec<u8> {
+    proof.iter().flat_map(|hash| *hash.as_bytes()).collect()
+}
+
+fn from_bytes(bytes: &[u8]) -> Vec<Digest> {
+    bytes.as_chunks::<32>().0.iter().copied().map(Digest::from_bytes).collect()
+}
+
+/// How large the trees are whose every proof goes both ways between the two implementations.
+const SIZE_EXCHANGED: u64 = 40;
+
+#[test]
+fn an_independent_implementation_makes_and_takes_the_same_inclusion_proofs() {
+    let all = tree(SIZE_EXCHANGED);
+    let mut theirs = MemoryBackedTree::<sha2::Sha256, String>::new();
+    for size in 1..=SIZE_EXCHANGED {
+        theirs.push(entry(size - 1));
+        let (ours, root_of_theirs) = (root(&all, size).unwrap(), theirs.root());
+        let is_taken = |proof: &[Digest], index| {
+            let proof = InclusionProof::<sha2::Sha256>::try_from_bytes(to_bytes(proof));
+            proof.is_ok_and(|proof| root_of_theirs.verify_inclusion(&entry(index), index, &proof).is_ok())
+        };
+        for index in 0..size {
+            let proof = inclusion_proof(&all, index, size).unwrap();
+            let made = theirs.prove_inclusion(usize::try_from(index).unwrap());
+            assert_eq!(from_bytes(made.as_bytes()), proof, "{index} in {size}");
+            assert!(is_taken(&proof, index), "{index} in {size}");
+            verify_inclusion(&leaf(index), index, size, &from_bytes(made.as_bytes()), &ours).unwrap();
+            for other in spoilt(&proof) {
+                assert!(!is_taken(&other, index), "{index} in {size}");
+                assert!(verify_inclusion(&leaf(index), index, size, &other, &ours).is_err(), "{index} in {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_independent_implementation_makes_and_takes_the_same_consistency_proofs() {
+    let all = tree(SIZE_EXCHANGED);
+    let mut theirs = MemoryBackedTree::<sha2::Sha256, String>::new();
+    let mut roots: Vec<RootHash<sha2::Sha256>> = vec![theirs.root()];
+    for new in 1..=SIZE_EXCHANGED {
+        theirs.push(entry(new - 1));
+        roots.push(theirs.root());
+        let new_root = root(&all, new).unwrap();
+        for old in 1..new {
+            let (old_root, of_theirs) = (root(&all, old).unwrap(), &roots[usize::try_from(old).unwrap()]);
+            let is_taken = |proof: &[Digest]| {
+                let proof = ConsistencyProof::<sha2::Sha256>::try_from_bytes(to_bytes(proof));
+                proof.is_ok_and(|proof| theirs.root().verify_consistency(of_theirs, &proof).is_ok())
+            };
+            let proof = consistency_proof(&all, old, new).unwrap();
+            let made = theirs.prove_consistency(usize::try_from(new - old).unwrap());
+            assert_eq!(from_bytes(made.as_bytes()), proof, "{old} to {new}");
+            assert!(is_taken(&proof), "{old} to {new}");
+            verify_consistency(old, new, &old_root, &new_root, &from_bytes(made.as_bytes())).unwrap();
+            for other in spoilt(&proof) {
+                assert!(!is_taken(&other), "{old} to {new}");
+                assert!(verify_consistency(old, new, &old_root, &new_root, &other).is_err(), "{old} to {new}");
+            }
+        }
     }
 }
 
