@@ -20,6 +20,7 @@ mod collision;
 mod demo;
 mod doctor;
 mod durable;
+mod earlier;
 mod flood;
 mod formats;
 mod frontend;

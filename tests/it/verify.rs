@@ -18,6 +18,7 @@ use mledger::tlog::key::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, ORIGIN, found, report};
+use crate::earlier;
 use crate::formats::{fits, schema};
 use crate::world::write;
 
@@ -375,7 +376,8 @@ impl<'a> Liar<'a> {
         place.create().unwrap();
         let signer = Signer { origin: Origin::parse(ORIGIN).unwrap(), key: SecretKey::from_seed(&self.key.seed()) };
         let policy = leaves[0]["policy"].as_str().unwrap().to_owned();
-        let leaves = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
+        let leaves: Vec<Leaf> = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
+        earlier::agrees(&dir.with_extension("by-and-by"), &signer, &leaves, &policy);
         let batch = Batch { leaves, blobs: Blobs::new(), policy: Some(policy) };
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();
         repository.add_alternate(&self.bank.server.join("objects")).unwrap();
