@@ -12,6 +12,7 @@
 //!   last-checkpoint                second copy of the newest checkpoint, against restored backups; `last` tells of a third
 //!   hashes                         cache of the tree's hashes, checked against the checkpoint, rebuildable
 //!   denials                        refused pushes of this minute that have no entry; the next minute records their number
+//!   verified-state                 what the last `verify` knew, for the next; see `earlier`
 //!   lock                           held around every append
 //! ```
 //!
@@ -27,6 +28,7 @@
 pub mod append;
 pub mod appends;
 pub mod check;
+pub mod earlier;
 pub mod export;
 pub mod follow;
 pub mod graph;

@@ -24,6 +24,7 @@ use mledger::identity::key::PublicKey;
 use mledger::identity::sshsig::{self, NAMESPACE_GIT};
 use mledger::ledger::append::{Batch, Locked, Signer};
 use mledger::ledger::place::Place;
+use mledger::ledger::read::Log;
 use mledger::model::manifest::Manifest;
 use mledger::name::{ActorId, Oid, Origin, RefName};
 use mledger::object::commit::Commit;
@@ -115,14 +116,15 @@ impl Maker {
         Self { repository, place, signer, policy, authors, time_ms: time.millis() }
     }
 
-    /// Goes on with a ledger, on branches that begin anew: enough for appends, which nobody verifies.
+    /// Goes on with a ledger, for appends of one push each.
     pub fn resume(path: &Path) -> Self {
         let repository = Repository::open(path).unwrap();
         let place = Place::in_repository(repository.git_dir());
         let repository = place.durable(repository).unwrap();
         let signer = server_setup::read_signer(&place).unwrap();
-        let authors: Vec<Author> = (0..ACTORS).map(Author::new).collect();
+        let mut authors: Vec<Author> = (0..ACTORS).map(Author::new).collect();
         let policy = Policy::parse(&policy_text(&authors)).unwrap();
+        authors[0].tip = tip(&repository, &authors[0].branch);
         Self { repository, place, signer, policy, authors, time_ms: Timestamp::now().millis() }
     }
 
@@ -166,6 +168,16 @@ impl Maker {
         locked.append(&Batch { leaves: draft.batch.leaves, ..Batch::default() }).unwrap();
         begin.elapsed()
     }
+}
+
+/// Where the newest push to a branch put it.
+fn tip(repository: &Repository, branch: &RefName) -> Option<Oid> {
+    let log = Log::open(repository, None).unwrap();
+    let pushed = |index| match log.leaf(index).unwrap() {
+        Leaf::Push(push) => push.updates.iter().find(|update| update.refname == *branch)?.new,
+        _ => None,
+    };
+    (0..log.size()).rev().find_map(pushed)
 }
 
 fn policy_text(authors: &[Author]) -> String {

@@ -15,6 +15,8 @@ mod refs;
 mod stated;
 mod updates;
 
+use std::io::{self, Write};
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -189,12 +191,38 @@ fn canonical<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, LeafErr
         return Err(LeafError::NotCanonical);
     }
     let leaf: T = serde_json::from_slice(bytes).map_err(LeafError::Shape)?;
-    let printed = serde_json::to_vec(&leaf).map_err(LeafError::Shape)?;
-    if printed == bytes { Ok(leaf) } else { Err(LeafError::NotCanonical) }
+    let mut expected = Expected(bytes);
+    serde_json::to_writer(&mut expected, &leaf).map_err(|_| LeafError::NotCanonical)?;
+    if expected.0.is_empty() { Ok(leaf) } else { Err(LeafError::NotCanonical) }
+}
+
+/// Bytes that somebody is about to write: any other is refused.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether more than [`NUMBER_DIGITS_MAX`] digits stand in a row, of which one is at `at`.
+fn digits_around(bytes: &[u8], at: usize) -> bool {
+    let (before, behind) = bytes.split_at_checked(at).unwrap_or_default();
+    let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && digits + before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count() > NUMBER_DIGITS_MAX
 }
 
 /// Whether a number stands there that RFC 8785 would print otherwise: from 2^53 on a double is not exact.
 fn has_long_number(bytes: &[u8]) -> bool {
+    // So many digits in a row hold one at each distance of their number, in quotes or not: nearly no leaf has that.
+    if !(NUMBER_DIGITS_MAX..bytes.len()).step_by(NUMBER_DIGITS_MAX + 1).any(|at| digits_around(bytes, at)) {
+        return false;
+    }
     let (mut quoted, mut escaped, mut digits) = (false, false, 0_usize);
     bytes.iter().any(|byte| {
         let was_escaped = std::mem::take(&mut escaped);

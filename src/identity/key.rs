@@ -14,6 +14,7 @@
 //! One key has one blob: a second way to write it would be a second fingerprint, and a key that belongs to two actors.
 //! Sources: RFC 8709, 5656, 4253; OpenSSH's `PROTOCOL.u2f`.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,29 @@ pub struct PublicKey {
     id: KeyId,
     kind: Kind,
     material: Material,
+}
+
+/// The most keys that are kept at once: the actors of a large house, some hundred bytes each.
+const KEYS_MAX: usize = 4096;
+
+/// Keys that were read before, by their blobs: to find the point of an Ed25519 key costs as much as a fifth of a
+/// signature.
+#[derive(Default)]
+pub struct Keys(HashMap<Vec<u8>, PublicKey>);
+
+impl Keys {
+    /// [`PublicKey::from_blob`].
+    pub fn read(&mut self, blob: &[u8]) -> Result<PublicKey, KeyError> {
+        if let Some(key) = self.0.get(blob) {
+            return Ok(key.clone());
+        }
+        let key = PublicKey::from_blob(blob)?;
+        if self.0.len() >= KEYS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(blob.to_vec(), key.clone());
+        Ok(key)
+    }
 }
 
 /// What verifies.

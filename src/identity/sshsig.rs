@@ -18,7 +18,7 @@
 use super::batch::{self, Item};
 use super::ed25519;
 use super::hash::Hash;
-use super::key::{KeyError, KeyId, Kind, PublicKey};
+use super::key::{KeyError, KeyId, Keys, Kind, PublicKey};
 use super::signature::{Signature, SignatureError};
 use super::wire::{Reader, put_string};
 
@@ -87,6 +87,11 @@ pub enum SshSigError {
 impl SshSig {
     /// Parses an armoured signature that must be for `namespace`.
     pub fn parse(armour: &[u8], namespace: &str) -> Result<Self, SshSigError> {
+        Self::parse_with(&mut Keys::default(), armour, namespace)
+    }
+
+    /// The same among many, whose `keys` are read once.
+    pub fn parse_with(keys: &mut Keys, armour: &[u8], namespace: &str) -> Result<Self, SshSigError> {
         let blob = dearmour(armour)?;
         let mut blob = Reader::new(&blob);
         blob.expect(MAGIC).ok_or(SshSigError::Field("magic"))?;
@@ -94,7 +99,7 @@ impl SshSig {
             return Err(SshSigError::Field("version"));
         }
         let mut field = |name| blob.string().ok_or(SshSigError::Field(name));
-        let key = PublicKey::from_blob(field("key")?).map_err(SshSigError::Key)?;
+        let key = keys.read(field("key")?).map_err(SshSigError::Key)?;
         check_namespace(field("namespace")?, namespace)?;
         if !field("reserved field")?.is_empty() {
             return Err(SshSigError::Field("reserved field"));

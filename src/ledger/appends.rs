@@ -15,16 +15,18 @@ use rayon::prelude::*;
 pub use self::notes::Notes;
 
 use super::check::chain;
+use super::earlier::Earlier;
 use super::message::{COMMIT_BYTES_MAX, LEAVES_BYTES_MAX};
 use super::read::{Head, Log, ReadError};
+use super::replay::ReplayHashes;
 use super::verify::Problem;
-use crate::digest::leaf_hash;
+use crate::digest::{Digest, leaf_hash};
 use crate::entry::leaf::Leaf;
 use crate::entry::story;
 use crate::git::{GitError, Kind};
 use crate::name::Oid;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::hashes::{Hashes, MemoryHashes};
+use crate::tlog::hashes::Hashes;
 use crate::tlog::key::VerifierKey;
 use crate::tlog::note::Note;
 use crate::tlog::tree;
@@ -33,9 +35,10 @@ use crate::tlog::tree;
 const CHECKPOINTS_WAITING: usize = 1024;
 
 /// Checks every commit of the ledger that is there, newest first. The entries were checked before: `hashes` are of
-/// them and yield the root of the newest checkpoint, `notes` tell what they bring with them.
-pub fn check(log: &Log<'_>, hashes: &MemoryHashes, notes: &Notes) -> Vec<Problem> {
-    let mut check = Check { log, hashes, notes, problems: Vec::new(), signed: Vec::new() };
+/// them and yield the root of the newest checkpoint, `notes` tell what they bring with them. Those that an `earlier`
+/// verification checked are left out, if what came since still stands on them.
+pub fn check(log: &Log<'_>, hashes: &ReplayHashes<'_>, notes: &Notes, earlier: Option<&Earlier>) -> Vec<Problem> {
+    let mut check = Check { log, hashes, notes, earlier, problems: Vec::new(), signed: Vec::new() };
     if let Err(problem) = check.walk() {
         check.problems.push(problem);
     }
@@ -45,8 +48,9 @@ pub fn check(log: &Log<'_>, hashes: &MemoryHashes, notes: &Notes) -> Vec<Problem
 
 struct Check<'a> {
     log: &'a Log<'a>,
-    hashes: &'a MemoryHashes,
+    hashes: &'a ReplayHashes<'a>,
     notes: &'a Notes,
+    earlier: Option<&'a Earlier>,
     problems: Vec<Problem>,
     signed: Vec<Signed>,
 }
@@ -70,6 +74,8 @@ enum Before {
 /// A checkpoint that was signed on the way.
 struct Signed {
     commit: Oid,
+    /// What the entries hash to.
+    root: Option<Digest>,
     size: u64,
     note: String,
 }
@@ -104,7 +110,22 @@ impl Check<'_> {
         let unreadable = |error| Problem::whole("append", chain(&error));
         let mut at = Append::read(self.log, self.log.head().commit).map_err(unreadable)?;
         loop {
-            match self.before(&at)? {
+            if let Some(earlier) = self.earlier
+                && at.size() <= earlier.size()
+            {
+                if at.head.commit != earlier.commit_of_ledger() {
+                    earlier.doubt();
+                }
+                return Ok(());
+            }
+            let before = self.before(&at)?;
+            if let Some(earlier) = self.earlier
+                && !matches!(&before, Before::Append(before) if before.size() >= earlier.size())
+            {
+                earlier.doubt();
+                return Ok(());
+            }
+            match before {
                 Before::Append(before) => {
                     self.append(&at, before.size(), Some(&before.head.message.tree))?;
                     at = *before;
@@ -212,22 +233,23 @@ impl Check<'_> {
 
     fn take_checkpoint(&mut self, at: &Append) {
         let note = at.head.message.note.clone();
-        self.signed.push(Signed { commit: at.head.commit, size: at.size(), note });
+        let root = tree::root(self.hashes, at.size()).ok();
+        self.signed.push(Signed { commit: at.head.commit, root, size: at.size(), note });
         if self.signed.len() >= CHECKPOINTS_WAITING {
             self.verify_signed();
         }
     }
 
     fn verify_signed(&mut self) {
-        let (hashes, vkey) = (self.hashes, self.log.vkey());
+        let vkey = self.log.vkey();
         let signed = std::mem::take(&mut self.signed);
-        self.problems.par_extend(signed.par_iter().filter_map(|signed| signed.check(hashes, vkey)));
+        self.problems.par_extend(signed.par_iter().filter_map(|signed| signed.check(vkey)));
     }
 }
 
 impl Signed {
     /// The note holds what the ledger's key signed of this tree, and nothing else.
-    fn check(&self, hashes: &MemoryHashes, vkey: &VerifierKey) -> Option<Problem> {
+    fn check(&self, vkey: &VerifierKey) -> Option<Problem> {
         let problem = |code, what: &str| {
             let message = format!("the checkpoint in the ledger commit {} {what}", self.commit);
             Some(Problem { code, index: Some(self.size.saturating_sub(1)), message, refname: None })
@@ -240,7 +262,7 @@ impl Signed {
         if !Note::parse(&self.note).is_ok_and(alone) {
             return problem("checkpoint", "has more to it than the signature of the ledger's key");
         }
-        if tree::root(hashes, self.size).ok() != Some(checkpoint.root()) {
+        if self.root != Some(checkpoint.root()) {
             return problem("root", "signs another root than the entries hash to");
         }
         None

@@ -8,7 +8,7 @@ use crate::digest::{Digest, git_oid, leaf_hash, sha256};
 use crate::entry::field::{BlobName, Field};
 use crate::entry::leaf::{self, Leaf, parse_paths};
 use crate::evidence::{self, Evidence};
-use crate::identity::key::KeyId;
+use crate::identity::key::{KeyId, Keys};
 use crate::identity::sshsig::{self, NAMESPACE_GIT, SshSig};
 use crate::model::manifest::Manifest;
 use crate::name::{ActorId, Oid, RepoPath};
@@ -70,9 +70,9 @@ pub struct CheckedCertificate {
     pub key: KeyId,
 }
 
-/// Checks leaves together: their signatures cost less that way.
-pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
-    let mut parsed: Vec<Named> = leaves.iter().map(|leaf| Named::parse(log, leaf.as_ref())).collect();
+/// Checks leaves together: their signatures cost less that way. `keys` are those seen before, which cost less, too.
+pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L], keys: &mut Keys) -> Vec<Checked> {
+    let mut parsed: Vec<Named> = leaves.iter().map(|leaf| Named::parse(log, leaf.as_ref(), keys)).collect();
     let mut good = verify_signatures(&parsed).into_iter();
     let mut next_is_good = || good.next().unwrap_or(false);
     parsed
@@ -92,7 +92,7 @@ pub fn check_all<L: AsRef<[u8]>>(log: &Log<'_>, leaves: &[L]) -> Vec<Checked> {
 
 /// Checks one leaf.
 pub fn check_one(log: &Log<'_>, bytes: &[u8]) -> Checked {
-    check_all(log, &[bytes]).pop().unwrap_or(Checked {
+    check_all(log, &[bytes], &mut Keys::default()).pop().unwrap_or(Checked {
         hash: leaf_hash(bytes),
         blobs: Vec::new(),
         content: Err("nothing to check".to_owned()),
@@ -107,9 +107,9 @@ struct Named {
 }
 
 impl Named {
-    fn parse(log: &Log<'_>, bytes: &[u8]) -> Self {
+    fn parse(log: &Log<'_>, bytes: &[u8], keys: &mut Keys) -> Self {
         let mut blobs = Vec::new();
-        let parsed = parse(log, bytes, &mut blobs);
+        let parsed = parse(log, bytes, &mut blobs, keys);
         Self { hash: leaf_hash(bytes), blobs, parsed }
     }
 }
@@ -149,8 +149,8 @@ struct Signed {
 }
 
 impl Signed {
-    fn parse(armour: &str, message: &[u8]) -> Result<Self, String> {
-        let signature = SshSig::parse(armour.as_bytes(), NAMESPACE_GIT).map_err(|error| chain(&error))?;
+    fn parse(armour: &str, message: &[u8], keys: &mut Keys) -> Result<Self, String> {
+        let signature = SshSig::parse_with(keys, armour.as_bytes(), NAMESPACE_GIT).map_err(|error| chain(&error))?;
         Ok(Self { bytes: signature.signed_data(message), signature })
     }
 }
@@ -170,17 +170,17 @@ fn verify_signatures(parsed: &[Named]) -> Vec<bool> {
     sshsig::verify_all(&signed.map(|signed| (&signed.signature, signed.bytes.as_slice())).collect::<Vec<_>>())
 }
 
-fn parse(log: &Log<'_>, bytes: &[u8], blobs: &mut Vec<BlobName>) -> Result<Parsed, String> {
+fn parse(log: &Log<'_>, bytes: &[u8], blobs: &mut Vec<BlobName>, keys: &mut Keys) -> Result<Parsed, String> {
     let leaf = Leaf::parse(bytes).map_err(|error| chain(&error))?;
     *blobs = leaf.blob_names();
     if let Leaf::Commit(leaf) = leaf {
-        return parse_commit(log, *leaf).map(|commit| Parsed::Commit(Box::new(commit)));
+        return parse_commit(log, *leaf, keys).map(|commit| Parsed::Commit(Box::new(commit)));
     }
     blobs.iter().try_for_each(|name| check_blob(log, name))?;
     match leaf {
         Leaf::Push(push) => {
             let push = whole_push(log, *push, blobs)?;
-            let certificate = push.certificate.as_ref().map(|field| parse_certificate(log, field));
+            let certificate = push.certificate.as_ref().map(|field| parse_certificate(log, field, keys));
             Ok(Parsed::Push(Box::new(ParsedPush { push, certificate })))
         }
         other => Ok(Parsed::Other(Box::new(other))),
@@ -204,14 +204,16 @@ fn whole_push(log: &Log<'_>, push: leaf::Push, blobs: &mut Vec<BlobName>) -> Res
     Ok(push)
 }
 
-fn parse_certificate(log: &Log<'_>, field: &Field) -> Result<ParsedCertificate, String> {
+fn parse_certificate(log: &Log<'_>, field: &Field, keys: &mut Keys) -> Result<ParsedCertificate, String> {
     let bytes = log.field_bytes(field).map_err(|error| chain(&error))?;
     let parsed = Certificate::parse(&bytes).map_err(|error| chain(&error))?;
-    let signed = Signed::parse(&parsed.signature, certificate::signed_payload(&bytes))?;
-    Ok(ParsedCertificate { commands: parsed.commands, digest: certificate::single_use_digest(&bytes), signed })
+    let payload = certificate::signed_payload(&bytes);
+    let signed = Signed::parse(&parsed.signature, payload, keys)?;
+    let digest = certificate::digest_signed_by(payload, &signed.signature);
+    Ok(ParsedCertificate { commands: parsed.commands, digest, signed })
 }
 
-fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, String> {
+fn parse_commit(log: &Log<'_>, leaf: leaf::Commit, keys: &mut Keys) -> Result<ParsedCommit, String> {
     let text = |field: &Field| field.read_text(|name| log.blob(name)).map_err(|error: ReadError| chain(&error));
     let raw: Vec<u8> = leaf.object.read_bytes(|name| log.blob(name)).map_err(|error: ReadError| chain(&error))?;
     if git_oid("commit", &raw) != leaf.oid {
@@ -227,18 +229,23 @@ fn parse_commit(log: &Log<'_>, leaf: leaf::Commit) -> Result<ParsedCommit, Strin
     let own = leaf.own.as_ref().map(text).transpose()?;
     let own = own.map(|own| parse_paths(&own).ok_or("its list of a merge's own paths is damaged")).transpose()?;
     check_own(&manifest, own.as_deref())?;
-    let signed = parse_signed(&raw, &leaf, &commit)?;
+    let signed = parse_signed(&raw, &leaf, &commit, keys)?;
     Ok(ParsedCommit { leaf, commit, manifest, own, signed })
 }
 
-fn parse_signed(raw: &[u8], leaf: &leaf::Commit, commit: &Commit) -> Result<Result<Signed, Signature>, String> {
+fn parse_signed(
+    raw: &[u8],
+    leaf: &leaf::Commit,
+    commit: &Commit,
+    keys: &mut Keys,
+) -> Result<Result<Signed, Signature>, String> {
     let key = match (&leaf.actor, &leaf.key, &leaf.vouched_by) {
         (Some(_), Some(key), None) => key,
         (None, None, _) => return Ok(Err(evidence::signature(raw, commit))),
         _ => return Err("it names a signer without a key, or a signer and a voucher".to_owned()),
     };
     let armour = commit.signature.as_deref().ok_or("its commit is not signed")?;
-    let signed = Signed::parse(armour, &signed_payload(raw))?;
+    let signed = Signed::parse(armour, &signed_payload(raw), keys)?;
     let signer = signed.signature.key().id();
     if signer == key { Ok(Ok(signed)) } else { Err(format!("its commit is signed by {signer}, not by {key}")) }
 }

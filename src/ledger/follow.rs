@@ -14,6 +14,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::earlier;
 use super::place::{Place, PlaceError};
 use super::read::{Log, ReadError};
 use crate::git::{GitError, Repository, command};
@@ -214,7 +215,7 @@ pub fn forget(git_dir: &Path) -> Result<(), FollowError> {
     if log.exists() {
         std::fs::remove_dir_all(&log).map_err(|source| PlaceError::File { what: "remove", path: log, source })?;
     }
-    for name in [CHECKPOINT, VKEY] {
+    for name in [CHECKPOINT, VKEY, earlier::FILE] {
         place.remove(name)?;
     }
     Ok(())

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use super::earlier::Earlier;
 use crate::history::{Graph, Node, UnknownCommit};
 use crate::name::Oid;
 
 /// Commits of the baseline and of commit leaves.
 #[derive(Default)]
-pub struct CommitGraph {
+pub struct CommitGraph<'a> {
+    /// What an earlier verification knew; of it, only what is touched is held in memory.
+    earlier: Option<&'a Earlier>,
     numbers: HashMap<Oid, u32>,
     oids: Vec<Oid>,
     places: Vec<Place>,
@@ -24,61 +27,92 @@ struct Place {
 
 const BASELINE: u64 = u64::MAX;
 
-impl CommitGraph {
+impl<'a> CommitGraph<'a> {
+    /// A graph that goes on from that of an earlier verification.
+    pub fn after(earlier: Option<&'a Earlier>) -> Self {
+        Self { earlier, ..Self::default() }
+    }
+
     /// Adds a commit whose parents are there, with the entry that holds it. A baseline commit may get its entry later.
     /// Says whether the commit is new here.
     pub fn add(&mut self, oid: Oid, parents: &[Oid], leaf: Option<u64>) -> Result<bool, UnknownCommit> {
-        if let Some(place) = self.numbers.get(&oid).and_then(|number| self.places.get_mut(*number as usize)) {
+        if let Some(number) = self.number(&oid)
+            && let Some(place) = self.places.get_mut(number as usize)
+        {
             if place.leaf == BASELINE {
                 place.leaf = leaf.unwrap_or(BASELINE);
             }
             return Ok(false);
         }
-        let begin = u32::try_from(self.parents.len()).map_err(|_| UnknownCommit(oid))?;
-        let number = u32::try_from(self.oids.len()).map_err(|_| UnknownCommit(oid))?;
         let mut generation = 1;
         let mut numbers = Vec::with_capacity(parents.len());
         for parent in parents {
-            let number = *self.numbers.get(parent).ok_or(UnknownCommit(*parent))?;
+            let number = self.number(parent).ok_or(UnknownCommit(*parent))?;
             let above = self.places.get(number as usize).map_or(0, |place| place.generation);
             generation = generation.max(above.saturating_add(1));
             numbers.push(number);
         }
-        self.parents.extend(numbers);
+        self.place(oid, generation, numbers, leaf).ok_or(UnknownCommit(oid))?;
+        Ok(true)
+    }
+
+    /// The number of a commit; one that only the earlier verification knew gets one now, without its parents.
+    fn number(&mut self, oid: &Oid) -> Option<u32> {
+        if let Some(number) = self.numbers.get(oid) {
+            return Some(*number);
+        }
+        let known = self.earlier?.commit(oid)?;
+        self.place(*oid, known.node.generation, Vec::new(), known.leaf)
+    }
+
+    fn place(&mut self, oid: Oid, generation: u32, parents: Vec<u32>, leaf: Option<u64>) -> Option<u32> {
+        let begin = u32::try_from(self.parents.len()).ok()?;
+        let number = u32::try_from(self.oids.len()).ok()?;
+        self.parents.extend(parents);
         self.numbers.insert(oid, number);
         self.oids.push(oid);
         self.places.push(Place { generation, parents: begin, leaf: leaf.unwrap_or(BASELINE) });
-        Ok(true)
+        Some(number)
     }
 
     /// Whether the commit is known.
     pub fn contains(&self, oid: &Oid) -> bool {
-        self.numbers.contains_key(oid)
+        self.numbers.contains_key(oid) || self.earlier.is_some_and(|earlier| earlier.commit(oid).is_some())
     }
 
     /// The entry that holds a commit; none for the baseline and for unknown ones.
     pub fn leaf(&self, oid: &Oid) -> Option<u64> {
-        let place = self.places.get(*self.numbers.get(oid)? as usize)?;
+        let Some(number) = self.numbers.get(oid) else { return self.earlier?.commit(oid)?.leaf };
+        let place = self.places.get(*number as usize)?;
         (place.leaf != BASELINE).then_some(place.leaf)
     }
-}
 
-impl CommitGraph {
+    /// The commits in memory: all that are new since the earlier verification, and some that it knew.
+    pub fn oids(&self) -> &[Oid] {
+        &self.oids
+    }
+
     /// The parents of a commit; none for unknown ones.
     pub fn parents(&self, oid: &Oid) -> Vec<Oid> {
         self.node(oid).map(|node| node.parents).unwrap_or_default()
     }
 }
 
-impl Graph for CommitGraph {
+impl Graph for CommitGraph<'_> {
     type Error = UnknownCommit;
 
     fn node(&self, oid: &Oid) -> Result<Node, UnknownCommit> {
         let unknown = || UnknownCommit(*oid);
-        let number = *self.numbers.get(oid).ok_or_else(unknown)? as usize;
+        let earlier =
+            || self.earlier.and_then(|earlier| earlier.commit(oid)).map(|known| known.node).ok_or_else(unknown);
+        let Some(number) = self.numbers.get(oid).map(|number| *number as usize) else { return earlier() };
         let place = self.places.get(number).ok_or_else(unknown)?;
         let end = self.places.get(number + 1).map_or(self.parents.len(), |next| next.parents as usize);
         let numbers = self.parents.get(place.parents as usize..end).unwrap_or_default();
+        if numbers.is_empty() && place.generation > 1 {
+            // It has parents, which only the earlier verification knew.
+            return earlier();
+        }
         let parents = numbers.iter().filter_map(|number| self.oids.get(*number as usize)).copied().collect();
         Ok(Node { generation: place.generation, parents })
     }

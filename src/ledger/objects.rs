@@ -83,7 +83,7 @@ impl<'a> Objects<'a> {
     }
 
     /// What is wrong with the commit entry at `index`; its commit is in the graph.
-    pub fn commit(&mut self, log: &Log<'_>, index: u64, graph: &CommitGraph, policy: &Policy) -> Option<String> {
+    pub fn commit(&mut self, log: &Log<'_>, index: u64, graph: &CommitGraph<'_>, policy: &Policy) -> Option<String> {
         let told = self.check_commit(log, index, graph, &Limits::of(policy));
         self.count(told)
     }
@@ -122,7 +122,7 @@ impl<'a> Objects<'a> {
         }
     }
 
-    fn check_commit(&mut self, log: &Log<'_>, index: u64, graph: &CommitGraph, limits: &Limits) -> Result<(), Lie> {
+    fn check_commit(&mut self, log: &Log<'_>, index: u64, graph: &CommitGraph<'_>, limits: &Limits) -> Result<(), Lie> {
         self.cache.renew();
         let Leaf::Commit(leaf) = log.leaf(index)? else { return Ok(()) };
         let commit = Commit::parse(&log.field_bytes(&leaf.object)?)?;
@@ -139,7 +139,7 @@ impl<'a> Objects<'a> {
         &mut self,
         log: &Log<'_>,
         leaf: &leaf::Commit,
-        graph: &CommitGraph,
+        graph: &CommitGraph<'_>,
         parents: &[(Oid, Oid)],
         manifest: &Manifest,
         limits: &Limits,
@@ -258,7 +258,7 @@ impl<'a> Objects<'a> {
 /// What stands when a push is decided.
 pub struct Stand<'a> {
     /// The commits that are known.
-    pub graph: &'a CommitGraph,
+    pub graph: &'a CommitGraph<'a>,
     /// The policy in force.
     pub policy: &'a Policy,
     /// The commits that signed tags name.

@@ -137,11 +137,20 @@ pub(super) fn read_file(path: &Path) -> Result<Option<String>, PlaceError> {
 /// Replaces a file so that after a crash either the old or the new content is there, and the new one for certain once
 /// this returns.
 pub(super) fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), PlaceError> {
+    write_with(path, mode, |file| file.write_all(text.as_bytes()))
+}
+
+/// The same with contents that `fill` writes.
+pub(super) fn write_with(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), PlaceError> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
     let written = file::create(&fresh, mode)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&fresh, path))
         .and_then(|()| path.parent().map_or(Ok(()), sync_folder));
     written.map_err(|source| error("write", path, source))

@@ -1,15 +1,20 @@
 //! Replaying a ledger: every entry in order, every decision made again from what the ledger itself holds.
 
 mod derive;
+mod hashes;
 mod push;
 mod refs;
+mod resume;
 mod statement;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+pub use self::hashes::ReplayHashes;
 use super::appends::Notes;
 use super::check::{CheckedCommit, Content, chain};
+use super::earlier::{DigestRow, Earlier};
 use super::graph::CommitGraph;
 use super::objects::Objects;
 use super::read::{Log, ReadError};
@@ -24,14 +29,13 @@ use crate::object::message::LogHead;
 use crate::policy::Policy;
 use crate::policy::change::Owners;
 use crate::policy::facts::{LogTrailer, Voucher};
-use crate::tlog::hashes::MemoryHashes;
 use crate::tlog::tree;
 
 /// What stands at one moment of the replay.
 pub struct Replay<'a> {
     log: &'a Log<'a>,
     /// The tree so far.
-    pub hashes: MemoryHashes,
+    pub hashes: ReplayHashes<'a>,
     /// Where landed pushes put the refs.
     pub tips: BTreeMap<RefName, Oid>,
     /// Authorised pushes not settled yet.
@@ -42,9 +46,13 @@ pub struct Replay<'a> {
     pub counts: Counts,
     /// What the entries bring with them.
     pub notes: Notes,
+    /// How many entries of each kind.
+    pub entries: BTreeMap<Cow<'static, str>, u64>,
     /// What entries assert is held against this, where it is at hand.
     pub objects: Option<Objects<'a>>,
-    graph: CommitGraph,
+    /// What an earlier verification knew, which this one goes on from.
+    earlier: Option<&'a Earlier>,
+    graph: CommitGraph<'a>,
     /// What the refs that a rule guards reach, by the rule's place in the policy; only of rules that were asked about.
     guarded: BTreeMap<usize, Reach>,
     origin: Option<Origin>,
@@ -71,6 +79,8 @@ pub struct Replay<'a> {
     roots: BTreeMap<u64, Digest>,
     /// Tips that somebody else wants to know about, and whether the ledger ever put a ref there.
     watched: BTreeMap<RefName, BTreeMap<Oid, bool>>,
+    /// Where refs stood, since the earlier verification.
+    stood: Vec<DigestRow>,
 }
 
 /// How many of what.
@@ -91,6 +101,7 @@ pub struct Counts {
 struct InForce {
     entry: u64,
     digest: Digest,
+    text: String,
     policy: Rc<Policy>,
 }
 
@@ -98,18 +109,24 @@ struct InForce {
 const ROOTS_MAX: usize = 1024;
 
 impl<'a> Replay<'a> {
-    /// Begins before the first entry. `watched` are tips of refs to look out for.
-    pub fn new(log: &'a Log<'a>, watched: BTreeMap<RefName, BTreeMap<Oid, bool>>) -> Self {
-        Self {
+    /// Begins before the first entry, or where an earlier verification ended. `watched` are tips of refs to look out for.
+    pub fn new(
+        log: &'a Log<'a>,
+        watched: BTreeMap<RefName, BTreeMap<Oid, bool>>,
+        earlier: Option<&'a Earlier>,
+    ) -> Self {
+        let mut replay = Self {
             log,
-            hashes: MemoryHashes::default(),
+            hashes: ReplayHashes::new(log, earlier),
             tips: BTreeMap::new(),
             open: BTreeMap::new(),
             problems: Vec::new(),
             counts: Counts::default(),
-            notes: Notes::default(),
+            notes: Notes::after(earlier.map_or(0, Earlier::size)),
+            entries: BTreeMap::new(),
             objects: None,
-            graph: CommitGraph::default(),
+            earlier,
+            graph: CommitGraph::after(earlier),
             guarded: BTreeMap::new(),
             origin: None,
             login: None,
@@ -126,7 +143,12 @@ impl<'a> Replay<'a> {
             denied: BTreeMap::new(),
             roots: BTreeMap::new(),
             watched,
+            stood: Vec::new(),
+        };
+        if let Some(earlier) = earlier {
+            replay.resume(earlier);
         }
+        replay
     }
 
     /// The index of the next entry.
@@ -215,7 +237,7 @@ impl<'a> Replay<'a> {
         let text = self.log.field_text(&genesis.policy)?;
         let policy = Policy::parse(&text).map_err(|_| Flaw::new("policy", "its policy has mistakes"))?;
         self.owners.merge(&policy).map_err(|_| Flaw::new("policy", "its policy gives one key to two actors"))?;
-        self.policy = Some(InForce { entry: index, digest: sha256(text.as_bytes()), policy: Rc::new(policy) });
+        self.policy = Some(InForce { entry: index, digest: sha256(text.as_bytes()), text, policy: Rc::new(policy) });
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Verifying a ledger: from nothing but its ref and one public key, everything it claims.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
@@ -9,15 +10,18 @@ use serde::Serialize;
 
 use super::appends;
 use super::check::{Checked, Content, chain, check_all};
+use super::earlier::{Earlier, Findings};
 use super::objects::{self, Objects};
 use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
-use super::replay::Replay;
-use crate::digest::Digest;
+use super::replay::{Replay, ReplayHashes};
+use crate::clock::Timestamp;
+use crate::digest::{Digest, leaf_hash};
 use crate::git::{self, Repository};
+use crate::identity::key::Keys;
 use crate::name::{Oid, Origin, RefName};
 use crate::tlog::bundle;
 use crate::tlog::checkpoint::Checkpoint;
-use crate::tlog::hashes::{Hashes, MemoryHashes};
+use crate::tlog::hashes::Hashes;
 use crate::tlog::key::VerifierKey;
 use crate::tlog::tile::{TileKind, TilePath, WIDTH_MAX};
 use crate::tlog::tree;
@@ -52,6 +56,11 @@ impl Problem {
         Self { code, index: None, message, refname: None }
     }
 
+    /// Whether it is about the repository as it stands, not about the ledger.
+    fn is_of_repository(&self) -> bool {
+        ["ref", "oddity"].contains(&self.code)
+    }
+
     fn of_ref(code: &'static str, name: &str, message: String) -> Self {
         Self { code, index: None, message, refname: Some(name.to_owned()) }
     }
@@ -65,7 +74,7 @@ pub struct Report {
     /// Tally of decisions.
     pub decisions: Decisions,
     /// How many entries of each kind.
-    pub entries: BTreeMap<&'static str, u64>,
+    pub entries: BTreeMap<Cow<'static, str>, u64>,
     /// Whether everything holds.
     pub ok: bool,
     /// What was held against the repository's objects; none where that was not asked for.
@@ -86,8 +95,22 @@ pub struct Report {
     pub signatures: u64,
     /// How many entries.
     pub size: u64,
+    /// What was not verified now, but before; none where everything was verified now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_before: Option<Before>,
     /// The key that was trusted.
     pub vkey: String,
+}
+
+/// What was verified before.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Before {
+    /// How many entries, from the first on.
+    pub entries: u64,
+    /// When all there were had been verified in one go the last time.
+    pub full: Timestamp,
+    /// When the last of them had been verified.
+    pub time: Timestamp,
 }
 
 /// Decisions.
@@ -141,29 +164,66 @@ pub struct Options<'a> {
     pub refs: RefsOf<'a>,
 }
 
-/// Verifies the ledger; calls `progress` with the number of entries done.
+/// Verifies the whole ledger; calls `progress` with the number of entries done.
 pub fn verify(log: &Log<'_>, options: &Options<'_>, progress: &mut dyn FnMut(u64)) -> Result<Report, ReadError> {
-    let watched = watched_refs(options)?;
-    let mut replay = Replay::new(log, watched);
+    Ok(verify_all(log, options, progress)?.0)
+}
+
+/// The same with what is worth keeping for the next time, where all entries hold.
+pub fn verify_all(
+    log: &Log<'_>,
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Report, Option<Findings>), ReadError> {
+    verify_from(log, options, None, progress)
+}
+
+/// Verifies what is new since an earlier verification; everything, if what is new does not hold, or what that one left
+/// is odd. Then its word is not needed to find fault.
+pub fn verify_new(
+    log: &Log<'_>,
+    options: &Options<'_>,
+    earlier: &Earlier,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Report, Option<Findings>), ReadError> {
+    if options.objects.is_none()
+        && let Ok((report, findings)) = verify_from(log, options, Some(earlier), progress)
+        && earlier.is_sound()
+        && report.problems.iter().all(Problem::is_of_repository)
+    {
+        return Ok((report, findings));
+    }
+    verify_all(log, options, progress)
+}
+
+fn verify_from(
+    log: &Log<'_>,
+    options: &Options<'_>,
+    earlier: Option<&Earlier>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Report, Option<Findings>), ReadError> {
+    let mut replay = Replay::new(log, watched_refs(options)?, earlier);
     replay.objects = options.objects.map(Objects::new);
-    let mut entries = BTreeMap::new();
     // The bundles' bytes are covered by our own hashes; Git's are slow. The repository's objects have no other.
     git::repository::verify_hashes_on_read(options.objects.is_some());
-    let sealed = replay_sealed(log, &mut replay, &mut entries, progress);
+    let sealed = replay_sealed(log, &mut replay, progress);
     git::repository::verify_hashes_on_read(true);
-    if let Err(stopped) = sealed.and_then(|()| replay_tail(log, &mut replay, &mut entries)) {
+    if let Err(stopped) = sealed.and_then(|()| replay_tail(log, &mut replay)) {
         replay.problems.push(stopped);
     }
     progress(replay.size());
     replay.finish();
     let checkpoint = &log.head().checkpoint;
     if replay.size() == checkpoint.size() {
-        check_tree(log, &mut replay, options)?;
+        check_tree(log, &mut replay, options, earlier)?;
     }
-    check_refs(&mut replay, options).map(|refs| report(log, replay, entries, refs))
+    let findings = replay.findings();
+    let refs = check_refs(&mut replay, options)?;
+    let before = |earlier: &Earlier| Before { entries: earlier.size(), full: earlier.first(), time: earlier.written() };
+    Ok((report(log, replay, refs, earlier.map(before)), findings))
 }
 
-fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str, u64>, refs: Refs) -> Report {
+fn report(log: &Log<'_>, mut replay: Replay<'_>, refs: Refs, verified_before: Option<Before>) -> Report {
     replay.problems.truncate(PROBLEMS_MAX);
     let checkpoint = &log.head().checkpoint;
     let counts = replay.counts;
@@ -175,7 +235,7 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
             replayed: counts.replayed,
             tolerated: counts.tolerated,
         },
-        entries,
+        entries: replay.entries,
         ok: replay.problems.is_empty(),
         objects: replay.objects.map(|objects| objects.counts),
         origin: checkpoint.origin().clone(),
@@ -185,6 +245,7 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
         root: checkpoint.root(),
         signatures: counts.signatures,
         size: checkpoint.size(),
+        verified_before,
         vkey: log.vkey().to_string(),
     }
 }
@@ -192,36 +253,34 @@ fn report(log: &Log<'_>, mut replay: Replay<'_>, entries: BTreeMap<&'static str,
 /// A bundle after all that can be done without knowing what came before.
 struct Bundle {
     number: u64,
+    /// Hashes of those of its entries that were verified earlier.
+    before: Vec<Digest>,
     entries: Result<Vec<Checked>, String>,
     tile: Result<Vec<Digest>, String>,
 }
 
 /// Checks bundles on all cores, and replays them in order on this one. Of `n` workers the first checks the bundles 0,
 /// n, 2n …, and so on: the replay knows whose turn it is, and whoever is too far ahead waits.
-fn replay_sealed(
-    log: &Log<'_>,
-    replay: &mut Replay<'_>,
-    entries: &mut BTreeMap<&'static str, u64>,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), Problem> {
+fn replay_sealed(log: &Log<'_>, replay: &mut Replay<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), Problem> {
     let path = log.repository().git_dir();
     let (head, vkey) = (log.head().commit, log.vkey());
-    let bundles = log.head().sealed() / TILE_WIDTH;
+    let from = replay.size();
+    let bundles = from / TILE_WIDTH..log.head().sealed() / TILE_WIDTH;
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {
         let mut ready = Vec::new();
-        for first in 0..workers as u64 {
+        for skipped in 0..workers {
             let (sender, receiver) = mpsc::sync_channel(BUNDLES_WAITING);
             ready.push(receiver);
+            let numbers = bundles.clone().skip(skipped).step_by(workers);
             scope.spawn(move || {
-                let numbers = (first..bundles).step_by(workers);
                 // An error is the end of the replay: nobody listens any more.
-                let _ = check_bundles(path, head, vkey, numbers, &sender);
+                let _ = check_bundles(path, head, vkey, numbers, from, &sender);
             });
         }
-        for (number, receiver) in (0..bundles).zip(ready.iter().cycle()) {
+        for (number, receiver) in bundles.clone().zip(ready.iter().cycle()) {
             let stopped = |_| Problem::whole("internal", "a worker stopped unexpectedly".to_owned());
-            take_bundle(replay, entries, receiver.recv().map_err(stopped)?)?;
+            take_bundle(replay, receiver.recv().map_err(stopped)?)?;
             if number % PROGRESS_EVERY == 0 {
                 progress(replay.size());
             }
@@ -236,36 +295,42 @@ fn check_bundles(
     head: Oid,
     vkey: &VerifierKey,
     numbers: impl Iterator<Item = u64>,
+    from: u64,
     ready: &SyncSender<Bundle>,
 ) -> Result<(), SendError<Bundle>> {
     let repository = Repository::open(path).map_err(|error| chain(&error));
     let opened = |repository| Log::open_at(repository, head, Some(vkey)).map_err(|error| chain(&error));
     let log = repository.as_ref().map_err(Clone::clone).and_then(opened);
+    let mut keys = Keys::default();
     for number in numbers {
         let bundle = match &log {
-            Ok(log) => Bundle { number, entries: check_bundle(log, number), tile: read_tile(log, number) },
-            Err(why) => Bundle { number, entries: Err(why.clone()), tile: Err(why.clone()) },
+            Ok(log) => check_bundle(log, number, from, &mut keys),
+            Err(why) => Bundle { number, before: Vec::new(), entries: Err(why.clone()), tile: Err(why.clone()) },
         };
         ready.send(bundle)?;
     }
     Ok(())
 }
 
-fn check_bundle(log: &Log<'_>, number: u64) -> Result<Vec<Checked>, String> {
-    let bytes = log.bundle(number).map_err(|error| chain(&error))?;
-    let leaves = bundle::parse(&bytes).map_err(|error| chain(&error))?;
-    Ok(check_all(log, &leaves))
+/// Checks the entries from `from` on.
+fn check_bundle(log: &Log<'_>, number: u64, from: u64, keys: &mut Keys) -> Bundle {
+    let mut before = Vec::new();
+    let read = log.bundle(number).map_err(|error| chain(&error));
+    let entries = read.and_then(|bytes| {
+        let leaves = bundle::parse(&bytes).map_err(|error| chain(&error))?;
+        let skipped = usize::try_from(from.saturating_sub(number * TILE_WIDTH)).unwrap_or(usize::MAX);
+        let (earlier, new) = leaves.split_at_checked(skipped).unwrap_or((&leaves, &[]));
+        before.extend(earlier.iter().map(|leaf| leaf_hash(leaf)));
+        Ok(check_all(log, new, keys))
+    });
+    Bundle { number, before, entries, tile: read_tile(log, number) }
 }
 
 fn read_tile(log: &Log<'_>, number: u64) -> Result<Vec<Digest>, String> {
     log.tile(0, number).map_err(|error| chain(&error))
 }
 
-fn take_bundle(
-    replay: &mut Replay<'_>,
-    entries: &mut BTreeMap<&'static str, u64>,
-    bundle: Bundle,
-) -> Result<(), Problem> {
+fn take_bundle(replay: &mut Replay<'_>, bundle: Bundle) -> Result<(), Problem> {
     let first = bundle.number * TILE_WIDTH;
     let unreadable = |why: String| Problem {
         code: "bundle",
@@ -274,8 +339,9 @@ fn take_bundle(
         refname: None,
     };
     let checked = bundle.entries.map_err(unreadable)?;
-    if checked.len() as u64 != TILE_WIDTH {
-        return Err(unreadable(format!("the bundle holds {} entries", checked.len())));
+    let held = bundle.before.len() + checked.len();
+    if held as u64 != TILE_WIDTH {
+        return Err(unreadable(format!("the bundle holds {held} entries")));
     }
     let tile = bundle.tile.unwrap_or_else(|why| {
         let path = TilePath::new(TileKind::Hashes { level: 0 }, bundle.number, WIDTH_MAX)
@@ -283,40 +349,42 @@ fn take_bundle(
         replay.problems.push(Problem::whole("tile", format!("`{path}` cannot be read: {why}")));
         Vec::new()
     });
-    for (at, entry) in checked.into_iter().enumerate() {
+    let now = bundle.before.iter().copied().chain(checked.iter().map(|entry| entry.hash)).enumerate();
+    for (at, hash) in now {
         let index = first + at as u64;
-        if tile.get(at).is_some_and(|hash| *hash != entry.hash) {
+        if tile.get(at).is_some_and(|tile| *tile != hash) {
             let message = "it is not the entry that the tree was built from".to_owned();
             replay.problems.push(Problem { code: "hash", index: Some(index), message, refname: None });
         }
-        count(entries, &entry);
-        replay.notes.take(&entry);
-        replay.take(entry.hash, entry.content);
     }
+    replay.doubt_unless_known(first, &bundle.before);
+    checked.into_iter().for_each(|entry| take(replay, entry));
     Ok(())
 }
 
-fn count(entries: &mut BTreeMap<&'static str, u64>, entry: &Checked) {
+fn take(replay: &mut Replay<'_>, entry: Checked) {
+    count(&mut replay.entries, &entry);
+    replay.notes.take(&entry);
+    replay.take(entry.hash, entry.content);
+}
+
+fn count(entries: &mut BTreeMap<Cow<'static, str>, u64>, entry: &Checked) {
     let kind = match &entry.content {
         Ok(Content::Commit(_)) => "commit",
         Ok(Content::Push(_)) => "push",
         Ok(Content::Other(leaf)) => leaf.kind(),
         Err(_) => "unreadable",
     };
-    *entries.entry(kind).or_default() += 1;
+    *entries.entry(Cow::Borrowed(kind)).or_default() += 1;
 }
 
-fn replay_tail(
-    log: &Log<'_>,
-    replay: &mut Replay<'_>,
-    entries: &mut BTreeMap<&'static str, u64>,
-) -> Result<(), Problem> {
+fn replay_tail(log: &Log<'_>, replay: &mut Replay<'_>) -> Result<(), Problem> {
     let leaves = log.tail().map_err(|error| torn_tail(log, &error))?;
-    for entry in check_all(log, leaves) {
-        count(entries, &entry);
-        replay.notes.take(&entry);
-        replay.take(entry.hash, entry.content);
-    }
+    let sealed = log.head().sealed();
+    let skipped = usize::try_from(replay.size().saturating_sub(sealed)).unwrap_or(usize::MAX);
+    let (earlier, new) = leaves.split_at_checked(skipped).unwrap_or((leaves, &[]));
+    replay.doubt_unless_known(sealed, &earlier.iter().map(|leaf| leaf_hash(leaf)).collect::<Vec<_>>());
+    check_all(log, new, &mut Keys::default()).into_iter().for_each(|entry| take(replay, entry));
     Ok(())
 }
 
@@ -338,11 +406,16 @@ fn last_unreadable(log: &Log<'_>) -> u64 {
 }
 
 /// The root, the tiles above the bottom row, the policy's copy, and what was seen before.
-fn check_tree(log: &Log<'_>, replay: &mut Replay<'_>, options: &Options<'_>) -> Result<(), ReadError> {
+fn check_tree(
+    log: &Log<'_>,
+    replay: &mut Replay<'_>,
+    options: &Options<'_>,
+    earlier: Option<&Earlier>,
+) -> Result<(), ReadError> {
     let checkpoint = &log.head().checkpoint;
     let found = tree::root(&replay.hashes, checkpoint.size()).ok();
     if found == Some(checkpoint.root()) {
-        let found = appends::check(log, &replay.hashes, &replay.notes);
+        let found = appends::check(log, &replay.hashes, &replay.notes, earlier);
         replay.problems.extend(found);
     } else {
         let where_ = blame_tail(log, &replay.hashes)?;
@@ -388,7 +461,7 @@ pub fn extends<H: Hashes>(hashes: &H, now: &Checkpoint, whence: &str, seen: &Che
 }
 
 /// The append at which the unsealed entries stop matching what their own checkpoints sign.
-fn blame_tail(log: &Log<'_>, hashes: &MemoryHashes) -> Result<Option<Problem>, ReadError> {
+fn blame_tail(log: &Log<'_>, hashes: &ReplayHashes<'_>) -> Result<Option<Problem>, ReadError> {
     let sealed = log.head().sealed();
     let mut at = Some(log.head().clone());
     let mut blamed = None;
@@ -413,7 +486,7 @@ fn blame_tail(log: &Log<'_>, hashes: &MemoryHashes) -> Result<Option<Problem>, R
     Ok(blamed)
 }
 
-fn upper_tiles(log: &Log<'_>, hashes: &MemoryHashes) -> Vec<Problem> {
+fn upper_tiles(log: &Log<'_>, hashes: &ReplayHashes<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for row in 1..8_u8 {
         let covers = u32::from(row + 1) * 8;

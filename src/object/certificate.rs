@@ -142,7 +142,12 @@ pub fn single_use_digest(raw: &[u8]) -> Digest {
     let payload = signed_payload(raw);
     let armour = raw.strip_prefix(payload).unwrap_or_default();
     let signature = SshSig::parse(armour, NAMESPACE_GIT);
-    signature.map_or_else(|_| sha256(raw), |signature| sha256(&[payload, signature.key().blob()].concat()))
+    signature.map_or_else(|_| sha256(raw), |signature| digest_signed_by(payload, &signature))
+}
+
+/// The same where `signature` is read already, and stands behind `payload`.
+pub fn digest_signed_by(payload: &[u8], signature: &SshSig) -> Digest {
+    sha256(&[payload, signature.key().blob()].concat())
 }
 
 /// Where the first line begins that opens a signature.

@@ -35,16 +35,40 @@ pub struct MissingHash {
     pub index: u64,
 }
 
-/// All complete subtrees of a tree, in memory: 64 bytes per leaf.
+/// All complete subtrees of a tree, in memory: 64 bytes per leaf. Of its first leaves it may know no more than the
+/// subtrees of some height.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryHashes {
+    /// How many leaves are known by subtrees alone, all of height `height`.
+    skipped: u64,
+    height: u8,
     levels: Vec<Vec<Digest>>,
 }
 
 impl MemoryHashes {
+    /// A tree of nothing but these complete subtrees, each of `2^height` leaves.
+    pub fn of_subtrees(height: u8, subtrees: Vec<Digest>) -> Self {
+        if subtrees.is_empty() {
+            return Self::default();
+        }
+        let skipped = (subtrees.len() as u64).checked_shl(u32::from(height)).unwrap_or(u64::MAX);
+        let mut levels = vec![Vec::new(); usize::from(height)];
+        let mut row = subtrees;
+        while !row.is_empty() {
+            let pairs = row.as_chunks::<2>().0;
+            let above = pairs.iter().map(|[left, right]| node_hash(left, right)).collect();
+            levels.push(std::mem::replace(&mut row, above));
+        }
+        Self { skipped, height, levels }
+    }
+
     /// The number of leaves.
     pub fn size(&self) -> u64 {
-        self.levels.first().map_or(0, |leaves| leaves.len() as u64)
+        self.skipped_at(0) + self.levels.first().map_or(0, |leaves| leaves.len() as u64)
+    }
+
+    fn skipped_at(&self, level: u8) -> u64 {
+        if level < self.height { self.skipped >> level } else { 0 }
     }
 
     /// Adds a leaf by its hash, and the subtrees that it completes.
@@ -66,7 +90,8 @@ impl Hashes for MemoryHashes {
 
     fn hash(&self, level: u8, index: u64) -> Result<Digest, MissingHash> {
         let row = self.levels.get(usize::from(level));
-        let hash = usize::try_from(index).ok().and_then(|index| row?.get(index));
+        let at = index.checked_sub(self.skipped_at(level)).and_then(|at| usize::try_from(at).ok());
+        let hash = at.and_then(|at| row?.get(at));
         hash.copied().ok_or(MissingHash { level, index })
     }
 }
@@ -166,6 +191,29 @@ mod tests {
             assert!(memory.hash(level, 600 >> level).is_err());
         }
         assert_eq!(memory.hash(200, u64::MAX), Err(MissingHash { level: 200, index: u64::MAX }));
+    }
+
+    #[test]
+    fn a_tree_goes_on_from_its_subtrees() {
+        let leaf = |index: u64| leaf_hash(&index.to_be_bytes());
+        for (height, count) in [(3, 0), (3, 1), (3, 2), (3, 5), (0, 7), (8, 3)] {
+            let begin = count << height;
+            let mut whole: MemoryHashes = (0..begin).map(leaf).collect();
+            let subtrees = (0..count).map(|index| whole.hash(height, index).unwrap()).collect();
+            let mut resumed = MemoryHashes::of_subtrees(height, subtrees);
+            for index in begin..begin + 300 {
+                assert_eq!(resumed.size(), index);
+                whole.append(leaf(index));
+                resumed.append(leaf(index));
+                for level in 0..12 {
+                    let last = ((index + 1) >> level).checked_sub(1);
+                    let known = last.filter(|last| level >= height || *last >= begin >> level);
+                    let same = |last| resumed.hash(level, last) == whole.hash(level, last);
+                    assert!(known.is_none_or(same), "height {height} count {count} level {level} index {index}");
+                }
+            }
+            assert!(count == 0 || height == 0 || resumed.hash(0, begin - 1).is_err());
+        }
     }
 
     #[test]

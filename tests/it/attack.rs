@@ -22,6 +22,7 @@ use mledger::policy::facts::Pusher;
 use serde_json::Value;
 
 use crate::bank::{Bank, ORIGIN};
+use crate::earlier;
 use crate::world::{Person, write, write_script};
 
 /// A rule that is met by every signed push, so that a decision names it exactly when it looked at a model.
@@ -183,7 +184,9 @@ fn forged(bank: &Bank, name: &str, forge: impl FnOnce(&mut Vec<Leaf>)) -> Vec<St
     let other = Repository::init_bare(&bank.world.path(name)).unwrap();
     let place = Place::in_repository(other.git_dir());
     place.create().unwrap();
-    let batch = Batch { leaves, policy: Some(log.policy_view().unwrap()), ..Batch::default() };
+    let policy = log.policy_view().unwrap();
+    earlier::agrees(&bank.world.path(&format!("{name} by and by")), &signer, &leaves, &policy);
+    let batch = Batch { leaves, policy: Some(policy), ..Batch::default() };
     let other = place.durable(other).unwrap();
     Locked::create(&other, &place, &signer).unwrap().append(&batch).unwrap();
     let options = Options { seen: Vec::new(), objects: None, refs: RefsOf::Nobody };

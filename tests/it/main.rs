@@ -20,6 +20,7 @@ mod collision;
 mod demo;
 mod doctor;
 mod durable;
+mod earlier;
 mod flips;
 mod flood;
 mod forks;

@@ -283,6 +283,7 @@ fn signed_anew(bank: &Bank, leaves: &[Vec<u8>], signer: &Signer) -> (tempfile::T
     let Leaf::Genesis(genesis) = &leaves[0] else { panic!("{:?}", leaves[0]) };
     let policy = genesis.policy.read_text(|_| Err::<Vec<u8>, _>(mledger::ledger::ReadError::NoGenesis)).unwrap();
     let batch = Batch { leaves, policy: Some(policy), ..Batch::default() };
+    let repository = place.durable(repository).unwrap();
     Locked::create(&repository, &place, signer).unwrap().append(&batch).unwrap();
     (folder, repository)
 }

@@ -17,6 +17,7 @@ use mledger::tlog::key::VerifierKey;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, ORIGIN, found, report};
+use crate::earlier;
 use crate::formats::{fits, schema};
 use crate::world::write;
 
@@ -325,7 +326,8 @@ impl<'a> Liar<'a> {
         place.create().unwrap();
         let signer = Signer { origin: Origin::parse(ORIGIN).unwrap(), key: SecretKey::from_seed(&self.key.seed()) };
         let policy = leaves[0]["policy"].as_str().unwrap().to_owned();
-        let leaves = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
+        let leaves: Vec<Leaf> = leaves.iter().map(|leaf| Leaf::parse(leaf.to_string().as_bytes()).unwrap()).collect();
+        earlier::agrees(&dir.with_extension("by-and-by"), &signer, &leaves, &policy);
         let batch = Batch { leaves, blobs: Blobs::new(), policy: Some(policy) };
         let repository = place.durable(repository).unwrap();
         Locked::create(&repository, &place, &signer).unwrap().append(&batch).unwrap();

@@ -12,15 +12,22 @@ use crate::ledger::check::{Checked, Content};
 /// Notes on entries, in their order: a byte for each, more for few.
 #[derive(Debug, Default)]
 pub struct Notes {
+    /// The index of the first.
+    first: u64,
     weights: Vec<u8>,
     blobs: BTreeMap<u64, Vec<Digest>>,
     policies: BTreeMap<u64, Field>,
 }
 
 impl Notes {
+    /// None yet, on entries from `first` on.
+    pub fn after(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
     /// Takes the next entry.
     pub fn take(&mut self, entry: &Checked) {
-        let index = self.weights.len() as u64;
+        let index = self.first + self.weights.len() as u64;
         let weight = match &entry.content {
             Ok(Content::Commit(_)) => story::weight("commit"),
             Ok(Content::Push(_)) => story::weight("push"),
@@ -41,7 +48,7 @@ impl Notes {
 
     /// The entry that the subject of an append of these tells of.
     pub(super) fn most_telling(&self, entries: Range<u64>) -> Option<u64> {
-        let at = |index: u64| usize::try_from(index).ok();
+        let at = |index: u64| usize::try_from(index.checked_sub(self.first)?).ok();
         let weights = self.weights.get(at(entries.start)?..at(entries.end)?)?;
         let (nth, _) = weights.iter().enumerate().max_by_key(|(_, weight)| **weight)?;
         Some(entries.start + nth as u64)

@@ -14,6 +14,7 @@ use crate::name::{Oid, RefName, RepoPath};
 use crate::object::tag::Tag;
 use crate::policy::Policy;
 use crate::policy::facts::{self, LogTrailer, Move, Scope, Signature};
+use crate::tlog::hashes::Hashes;
 use crate::tlog::tree;
 
 impl Replay<'_> {
@@ -144,14 +145,20 @@ impl Replay<'_> {
     }
 
     pub(super) fn facts_of(&self, oid: &Oid, pending: &BTreeMap<Oid, CheckedCommit>) -> Result<facts::Commit, Flaw> {
-        let vouched = self.vouchers.get(oid).cloned();
+        let vouched = self.voucher(oid);
         if let Some(commit) = pending.get(oid) {
             return Ok(facts::Commit { vouched, ..commit.evidence.facts.clone() });
         }
         let lost = || Flaw::new("decision", &format!("commit {oid} enters a ref but has no entry"));
         let entry = self.graph.leaf(oid).ok_or_else(lost)?;
         let bytes = self.log.leaf_bytes(entry)?;
-        let Ok(Content::Commit(mut commit)) = check_one(self.log, &bytes).content else { return Err(lost()) };
+        let checked = check_one(self.log, &bytes);
+        if self.hashes.hash(0, entry) != Ok(checked.hash) {
+            // What an earlier verification took in is not what the ledger shows now.
+            self.earlier.inspect(|earlier| earlier.doubt());
+            return Err(lost());
+        }
+        let Ok(Content::Commit(mut commit)) = checked.content else { return Err(lost()) };
         if let (Some(seen), Some(origin)) = (commit.evidence.log.take(), &self.origin)
             && seen.origin == *origin
         {

@@ -216,7 +216,7 @@ impl Replay<'_> {
         if !named.eq(push.updates.iter().map(|update| (&update.old, &update.new, &update.refname))) {
             return Err(flaw("its push certificate names other refs or commits"));
         }
-        if !self.certificates.insert(certificate.digest) {
+        if self.use_up(certificate.digest) {
             return Err(flaw("its push certificate was used before"));
         }
         self.counts.signatures += 1;

@@ -61,6 +61,7 @@ impl Replay<'_> {
                 if let Some(seen) = self.watched.get_mut(name).and_then(|tips| tips.get_mut(&tip)) {
                     *seen = true;
                 }
+                self.note_stood(name, &tip);
                 self.tips.insert(name.clone(), tip);
             }
             None => {

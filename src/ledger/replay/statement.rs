@@ -26,7 +26,8 @@ impl Replay<'_> {
         }
         self.owners = stated.owners;
         self.guarded.clear();
-        self.policy = Some(InForce { entry: index, digest: change.digest, policy: Rc::new(stated.policy) });
+        self.policy =
+            Some(InForce { entry: index, digest: change.digest, text: stated.text, policy: Rc::new(stated.policy) });
         Ok(())
     }
 

@@ -8,12 +8,13 @@ use mledger::digest::Digest;
 use mledger::git::{Repository, file as small};
 use mledger::hook::clone_setup;
 use mledger::hook::sent::{self, Evidence};
+use mledger::ledger::earlier::{Earlier, Findings};
 use mledger::ledger::follow::{self, FollowError};
 use mledger::ledger::last::{LAST_CHECKPOINT, LastCheckpoint};
 use mledger::ledger::objects;
 use mledger::ledger::place::Place;
 use mledger::ledger::read::{Log, ReadError};
-use mledger::ledger::verify::{Options, Problem, RefsOf, Report, verify};
+use mledger::ledger::verify::{Before, Options, Problem, RefsOf, Report, verify_all, verify_new};
 use mledger::name::Oid;
 use mledger::tlog::checkpoint::Checkpoint;
 use mledger::tlog::key::VerifierKey;
@@ -36,7 +37,7 @@ const VERIFIED: &str = "verified";
 /// Check every signature, every decision and every ref, offline
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects\n  mledger verify --receipt 'size 3 root sha256:44cd89676579f2f7613f56e0969e6905011936d7dd6956c45999c425347647f4'"
+    after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects\n  mledger verify --full\n  mledger verify --receipt 'size 3 root sha256:44cd89676579f2f7613f56e0969e6905011936d7dd6956c45999c425347647f4'"
 )]
 pub struct Args {
     /// The repository [default: the one around the current folder]
@@ -53,6 +54,10 @@ pub struct Args {
     /// themselves, what else a push touches. Reads every file that ever changed
     #[arg(long)]
     objects: bool,
+    /// Verify everything again, also what held when it was verified here before: then every entry is read from the
+    /// ledger as it lies here now
+    #[arg(long)]
+    full: bool,
     /// Do not look at the repository's refs
     #[arg(long)]
     no_refs: bool,
@@ -85,8 +90,14 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let looks_at_refs = !matches!(refs, RefsOf::Nobody);
     let bar = context.output.progress(log.size(), "verifying");
     let objects = args.objects.then(|| source.repository());
-    let report = verify(&log, &Options { seen, objects, refs }, &mut |done| bar.set_position(done));
-    let mut report = report.map_err(|error| Failure::from(error).found())?;
+    let options = Options { seen, objects, refs };
+    let earlier = if args.full || args.objects { None } else { Earlier::open(&place, &log) };
+    let progress = &mut |done| bar.set_position(done);
+    let verified = match &earlier {
+        Some(earlier) => verify_new(&log, &options, earlier, progress),
+        None => verify_all(&log, &options, progress),
+    };
+    let (mut report, findings) = verified.map_err(|error| Failure::from(error).found())?;
     bar.finish_and_clear();
     if source.is_followed() {
         let evidence = evidence.filter(|_| matches!(fetched, Fetched::Newest));
@@ -99,7 +110,9 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     }
     report.ok = report.problems.is_empty();
     if report.ok {
-        remember(context, &place, &report, args.key.vkey.as_ref());
+        let goes_on = earlier.as_ref().filter(|_| report.verified_before.is_some());
+        let findings = findings.filter(|_| goes_on.is_none_or(|earlier| earlier.is_outgrown(report.size)));
+        remember(context, &place, &report, args.key.vkey.as_ref(), (findings, goes_on));
     }
     context.output.result(&report, || text(&report, looks_at_refs))?;
     Ok(if report.ok { End::Fine } else { End::Found })
@@ -244,19 +257,26 @@ fn parse(note: &str) -> Option<Checkpoint> {
     Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
 }
 
-/// Keeps the verified checkpoint and the key that was given, so that a later rollback is found. Not being able to is no failure: an auditor's copy
-/// may be read-only.
-fn remember(context: &Context, place: &Place, report: &Report, given: Option<&VerifierKey>) {
+/// Keeps the verified checkpoint and the key that was given, so that a later rollback is found, and what the next
+/// verification goes on from. Not being able to is no failure: an auditor's copy may be read-only.
+fn remember(
+    context: &Context,
+    place: &Place,
+    report: &Report,
+    given: Option<&VerifierKey>,
+    (findings, earlier): (Option<Findings>, Option<&Earlier>),
+) {
     let keep = || {
         place.create()?;
         // Given and found right: from now on the other commands trust it, too.
         if let (Some(vkey), None) = (given, place.read(follow::VKEY)?) {
             place.write(follow::VKEY, &format!("{vkey}\n"), 0o644)?;
         }
-        place.write(VERIFIED, &report.checkpoint, 0o644)
+        place.write(VERIFIED, &report.checkpoint, 0o644)?;
+        findings.map_or(Ok(()), |findings| findings.keep(place, earlier, Timestamp::now()))
     };
     if let Err(error) = keep() {
-        context.output.detail(format_args!("note: the checkpoint could not be remembered: {error}"));
+        context.output.detail(format_args!("note: what was verified could not be remembered: {error}"));
     }
 }
 
@@ -266,6 +286,11 @@ fn checked_objects(counts: objects::Counts) -> String {
         0 => checked,
         gone => format!("{checked}, {gone} not: their objects are gone"),
     }
+}
+
+fn verified_before(before: Before) -> String {
+    let entries = counted(before.entries, "entry", "entries");
+    format!("{entries} verified by {}, in full at {}; `mledger verify --full` does it again", before.time, before.full)
 }
 
 fn text(report: &Report, looks_at_refs: bool) -> String {
@@ -303,6 +328,9 @@ fn text(report: &Report, looks_at_refs: bool) -> String {
     }
     if let Some(objects) = report.objects {
         row("objects", checked_objects(objects));
+    }
+    if let Some(before) = report.verified_before {
+        row("before", verified_before(before));
     }
     for problem in &report.problems {
         let place = match (&problem.index, &problem.refname) {
