@@ -3,8 +3,10 @@
 //! ```text
 //! cargo bench                           three minutes
 //! cargo bench -- gate verify            only these parts: start, commit, gate, big, crowd, history, entries,
-//!                                       append, verify, read
+//!                                       append, verify, read, crash, faults
 //! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
+//! MLEDGER_BENCH=full cargo bench -- crash faults
+//!                                       10,000 kills, and every system call of the hooks; an hour each
 //! ```
 //!
 //! What is compared is measured in turns, one of each, and the ratio is the median over those pairs: other work on the
@@ -19,6 +21,7 @@
 
 mod big;
 mod commit;
+mod crash;
 mod gate;
 mod ledger;
 mod measure;
@@ -40,7 +43,11 @@ pub enum Size {
     Full,
 }
 
-const PARTS: [&str; 10] = ["start", "commit", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
+const PARTS: [&str; 12] =
+    ["start", "commit", "gate", "big", "crowd", "history", "entries", "append", "verify", "read", "crash", "faults"];
+
+/// What a full run without further words leaves out: it takes an hour, and has parts of its own.
+const LONG: [&str; 2] = ["crash", "faults"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -49,8 +56,11 @@ fn main() {
     {
         return gate::append_child(folder.as_ref(), count.parse().unwrap());
     }
-    let wanted = |part: &&str| words.is_empty() || words.iter().any(|word| word == part);
     let size = if std::env::var("MLEDGER_BENCH").is_ok_and(|size| size == "full") { Size::Full } else { Size::Small };
+    let wanted = |part: &&str| match words.as_slice() {
+        [] => size == Size::Small || !LONG.contains(part),
+        words => words.iter().any(|word| word == part),
+    };
     let mut table = Table::default();
     for part in PARTS.iter().filter(|part| wanted(part)) {
         eprintln!("measuring: {part}");
@@ -64,6 +74,8 @@ fn main() {
             "entries" => big::entries(&mut table, size),
             "append" => gate::appends(&mut table, size),
             "verify" => verify::verify(&mut table, size),
+            "crash" => crash::kills(&mut table, size),
+            "faults" => crash::faults(&mut table, size),
             _ => read::read(&mut table, size),
         }
     }

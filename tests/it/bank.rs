@@ -13,7 +13,7 @@ use mledger::identity::file::parse_private;
 use mledger::identity::sshsig;
 use serde_json::Value;
 
-use crate::world::{MLEDGER, Person, Run, World, write};
+use super::world::{MLEDGER, Person, Run, World, write};
 
 /// The ledger's name.
 pub const ORIGIN: &str = "git.bank.example/models";
