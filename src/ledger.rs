@@ -18,12 +18,20 @@
 //!
 //! An append, and what holds if the process dies right after each step:
 //!
-//! 1. lock, read the head, check it against `last-checkpoint`: nothing changed;
-//! 2. write blobs, tiles, tree and commit object, fsynced: unreachable objects, nothing changed;
+//! 1. lock, read the head, check it against `last-checkpoint`: nothing changed; the kernel frees the lock;
+//! 2. write blobs, tiles, tree and commit object, fsynced: unreachable objects and `objects/tmp_object_*`, which
+//!    `git gc` removes; nothing changed;
 //! 3. read the commit back, re-hash its leaves: nothing changed;
-//! 4. move the ref, compare-and-swap, fsynced: **appended**. The ref is ahead of `last-checkpoint`, which is fine;
-//! 5. write `last-checkpoint`, fsynced: the ref can no longer be set back unnoticed;
+//! 4. move the ref, compare-and-swap, fsynced: **appended**. The ref is ahead of `last-checkpoint`, which is fine. Before
+//!    the rename `log.lock` may stay behind: the next append waits a second for it, then breaks it, since whoever holds
+//!    the append lock knows that no append of ours made it;
+//! 5. write `last-checkpoint`, fsynced: the ref can no longer be set back unnoticed. `last-checkpoint.new` may stay; the
+//!    next append replaces it;
 //! 6. write the cache: if it is missing or wrong, the next append makes it anew from the tiles.
+//!
+//! A step that fails ends the append like a death, with an error: from step 4 on the entry is there all the same, and
+//! says that something was authorised which then did not land; the next append makes it `void`. So a push may be told
+//! that it is refused and have an entry that accepts it, and never the other way round.
 
 pub mod append;
 pub mod appends;

@@ -4,9 +4,12 @@
 //! cargo bench                           three minutes
 //! cargo bench -- gate verify            only these parts: start, commit, gate, big, crowd, history, entries,
 //!                                       append, verify, read
+//! cargo bench -- crash faults           kills, and failing system calls
 //! cargo bench -- race                   2,400 pushes by 24 clients at once; some minutes
 //! cargo bench -- tamper                 flips every byte of three ledgers; half an hour
 //! MLEDGER_BENCH=full cargo bench        a million entries and more pushes; half an hour
+//! MLEDGER_BENCH=full cargo bench -- crash faults
+//!                                       10,000 kills, and every system call of the hooks; an hour each
 //! ```
 //!
 //! What is compared is measured in turns, one of each, and the ratio is the median over those pairs: other work on the
@@ -21,6 +24,7 @@
 
 mod big;
 mod commit;
+mod crash;
 mod gate;
 mod ledger;
 mod measure;
@@ -62,7 +66,7 @@ pub enum Size {
 const PARTS: [&str; 10] = ["start", "commit", "gate", "big", "crowd", "history", "entries", "append", "verify", "read"];
 
 /// Parts that take long, and run where they are asked for.
-const LONG_PARTS: [&str; 2] = ["race", "tamper"];
+const LONG_PARTS: [&str; 4] = ["crash", "faults", "race", "tamper"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -90,6 +94,8 @@ fn main() {
             "verify" => verify::verify(&mut table, size),
             "race" => race::race(&mut table),
             "tamper" => tamper::tamper(&mut table),
+            "crash" => crash::kills(&mut table, size),
+            "faults" => crash::faults(&mut table, size),
             _ => read::read(&mut table, size),
         }
     }

@@ -91,10 +91,13 @@ pub fn foretell(repository: &Repository, commands: Vec<Command>, signs: bool) ->
     let (sender, receiver) = mpsc::channel();
     // One file may be larger than can be read in time, and nothing ends that but the end of the process. What the thread
     // writes is the index, which takes in some entries as a whole or not at all.
-    std::thread::spawn(move || {
+    let judging = std::thread::Builder::new().spawn(move || {
         // Nobody listens any more after the time.
         let _ = sender.send(judge(&paths.0, &paths.1, commands, signs));
     });
+    if let Err(error) = judging {
+        return quiet(Forecast::Unknown(format!("no thread can be started: {error}")));
+    }
     match receiver.recv_timeout(TIME_MAX) {
         Ok(Ok(weather)) => weather,
         Ok(Err(error)) => quiet(Forecast::Unknown(crate::ledger::check::chain(&error))),

@@ -1,5 +1,6 @@
 //! Commits that updates bring into view: from what was read of them to what they show.
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use crate::evidence::{self, Evidence};
@@ -62,7 +63,21 @@ pub fn look(commits: Vec<Read>) -> Vec<Found> {
         // A pool of threads takes longer to start than the few commits of a usual push.
         return look_together(commits);
     }
-    commits.into_par_iter().chunks(TOGETHER).flat_map_iter(look_together).collect()
+    match ThreadPoolBuilder::new().build() {
+        Ok(pool) => pool.install(|| commits.into_par_iter().chunks(TOGETHER).flat_map_iter(look_together).collect()),
+        // Where no more threads are to be had, it takes longer.
+        Err(_) => one_by_one(commits),
+    }
+}
+
+fn one_by_one(mut commits: Vec<Read>) -> Vec<Found> {
+    let mut found = Vec::with_capacity(commits.len());
+    while !commits.is_empty() {
+        let rest = commits.split_off(TOGETHER.min(commits.len()));
+        found.extend(look_together(commits));
+        commits = rest;
+    }
+    found
 }
 
 fn look_together(commits: Vec<Read>) -> Vec<Found> {

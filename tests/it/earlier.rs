@@ -56,8 +56,8 @@ pub fn agrees(path: &Path, signer: &Signer, leaves: &[Leaf], policy: &str) {
     let repository = Repository::init_bare(path).unwrap();
     let place = Place::in_repository(repository.git_dir());
     place.create().unwrap();
-    let mut by_and_by = ByAndBy { repository: &repository, signer, heads: Vec::new() };
     let repository = place.durable(repository).unwrap();
+    let mut by_and_by = ByAndBy { repository: &repository, signer, heads: Vec::new() };
     let mut locked = Locked::create(&repository, &place, signer).unwrap();
     for (index, leaf) in leaves.iter().enumerate() {
         let policy = (index == 0).then(|| policy.to_owned());

@@ -17,6 +17,7 @@ mod bomb;
 mod check;
 mod client;
 mod collision;
+mod crash;
 mod demo;
 mod doctor;
 mod durable;

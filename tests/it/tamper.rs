@@ -1,7 +1,7 @@
 //! Whoever holds the server's disk changes the ledger: whatever it is, `verify` finds it and names the place.
 
 use mledger::entry::leaf::Leaf;
-use mledger::git::{Kind, Repository};
+use mledger::git::{Durable, Kind, Repository};
 use mledger::identity::ed25519::SecretKey;
 use mledger::ledger::append::{Batch, Locked, Signer};
 use mledger::ledger::place::Place;
@@ -274,7 +274,7 @@ fn what_the_newest_part_of_a_ledger_hides_is_found_by_those_who_have_no_more() {
 }
 
 /// The same ledger with other entries, signed by this key.
-fn signed_anew(bank: &Bank, leaves: &[Vec<u8>], signer: &Signer) -> (tempfile::TempDir, Repository) {
+fn signed_anew(bank: &Bank, leaves: &[Vec<u8>], signer: &Signer) -> (tempfile::TempDir, Durable) {
     let folder = tempfile::tempdir_in(bank.world.root()).unwrap();
     let repository = Repository::init_bare(folder.path()).unwrap();
     let place = Place::in_repository(repository.git_dir());
@@ -283,9 +283,9 @@ fn signed_anew(bank: &Bank, leaves: &[Vec<u8>], signer: &Signer) -> (tempfile::T
     let Leaf::Genesis(genesis) = &leaves[0] else { panic!("{:?}", leaves[0]) };
     let policy = genesis.policy.read_text(|_| Err::<Vec<u8>, _>(mledger::ledger::ReadError::NoGenesis)).unwrap();
     let batch = Batch { leaves, policy: Some(policy), ..Batch::default() };
-    let repository = place.durable(repository).unwrap();
-    Locked::create(&repository, &place, signer).unwrap().append(&batch).unwrap();
-    (folder, repository)
+    let durable = place.durable(repository).unwrap();
+    Locked::create(&durable, &place, signer).unwrap().append(&batch).unwrap();
+    (folder, durable)
 }
 
 #[test]

@@ -83,7 +83,8 @@ impl Failure {
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let code = if is_broken_pipe(&error) { BROKEN_PIPE } else { 1 };
-        Self { code, hint: hint::of(&error), words: words(&error) }
+        let words = words(&error);
+        Self { code, hint: hint::of_shortage(&words).or_else(|| hint::of(&error)), words }
     }
 }
 

@@ -36,7 +36,8 @@ pub fn send(context: &Context, clone: &Repository, remote: &str, envelope: &[u8]
     let pushed =
         git(dir).args(["push", "--no-verify", "--no-signed", remote, &target]).output().map_err(Failure::from)?;
     let said = String::from_utf8_lossy(&pushed.stderr);
-    for line in said.lines().filter_map(|line| line.strip_prefix("remote: ")) {
+    let answer: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("remote: ")).collect();
+    for line in &answer {
         context.output.say(tame(line.trim_end()));
     }
     if pushed.status.success() {
@@ -44,6 +45,10 @@ pub fn send(context: &Context, clone: &Repository, remote: &str, envelope: &[u8]
         return Ok(End::Fine);
     }
     if said.contains("pre-receive hook declined") {
+        if answer.is_empty() {
+            // The gate died before it could answer; Git knows of what.
+            context.output.say(tame(said.trim()));
+        }
         return Ok(End::Denied);
     }
     Err(Failure::new("the statement could not be sent").of(tame(said.trim())))

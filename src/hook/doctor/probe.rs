@@ -67,7 +67,8 @@ type Reading = std::sync::mpsc::Receiver<Vec<u8>>;
 /// Reads beside the wait: a program that fills its pipe ends only when somebody reads on.
 fn collect(mut pipe: impl Read + Send + 'static) -> Reading {
     let (send, receive) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
+    // Without a thread nothing is read, and the program finds its pipe closed.
+    let _ = std::thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         let _ = pipe.by_ref().take(BYTES_MAX).read_to_end(&mut bytes);
         let _ = send.send(bytes);

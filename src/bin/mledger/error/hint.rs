@@ -22,6 +22,27 @@ pub fn of(error: &(dyn Error + 'static)) -> Option<String> {
     super::chain(error).find_map(|link| own(link).or_else(|| of(hidden(link)?)))
 }
 
+/// What helps where the machine is short of something, told by what the system says of it: libgit2 and SQLite hand on its
+/// words and no numbers. It goes before all else: what cannot be opened for want of handles is not damaged.
+pub fn of_shortage(words: &[String]) -> Option<String> {
+    let says = |parts: &[&str]| words.iter().any(|words| parts.iter().any(|part| words.contains(part)));
+    // SQLite says the last of a file that may not grow.
+    let disk = ["No space left on device", "Disk quota exceeded", "File too large", "disk is full", "disk I/O error"];
+    let handles = ["Too many open files", "unable to open database file"];
+    let hint = if says(&disk) {
+        "df -h .     (nothing is lost: make room on the disk, and it works again)"
+    } else if says(&handles) {
+        "ulimit -n     (nothing is lost: allow more open files, and it works again)"
+    } else if says(&["Read-only file system"]) {
+        "mount     (nothing is lost: let the disk take changes, and it works again)"
+    } else if says(&["Cannot allocate memory", "out of memory"]) {
+        "free -m     (nothing is lost: it works again where there is memory)"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
 /// The hint that belongs to the error itself.
 fn own(error: &(dyn Error + 'static)) -> Option<String> {
     let git = error.downcast_ref().and_then(of_git);
