@@ -280,7 +280,8 @@ fn take_bundle(
     let tile = bundle.tile.unwrap_or_else(|why| {
         let path = TilePath::new(TileKind::Hashes { level: 0 }, bundle.number, WIDTH_MAX)
             .map_or_else(|_| String::new(), |path| path.to_string());
-        replay.problems.push(Problem::whole("tile", format!("`{path}` cannot be read: {why}")));
+        let message = format!("`{path}` cannot be read: {why}");
+        replay.problems.push(Problem { code: "tile", index: Some(first), message, refname: None });
         Vec::new()
     });
     for (at, entry) in checked.into_iter().enumerate() {
