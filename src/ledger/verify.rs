@@ -346,7 +346,8 @@ fn take_bundle(replay: &mut Replay<'_>, bundle: Bundle) -> Result<(), Problem> {
     let tile = bundle.tile.unwrap_or_else(|why| {
         let path = TilePath::new(TileKind::Hashes { level: 0 }, bundle.number, WIDTH_MAX)
             .map_or_else(|_| String::new(), |path| path.to_string());
-        replay.problems.push(Problem::whole("tile", format!("`{path}` cannot be read: {why}")));
+        let message = format!("`{path}` cannot be read: {why}");
+        replay.problems.push(Problem { code: "tile", index: Some(first), message, refname: None });
         Vec::new()
     });
     let now = bundle.before.iter().copied().chain(checked.iter().map(|entry| entry.hash)).enumerate();

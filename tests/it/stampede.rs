@@ -318,11 +318,14 @@ fn lock_waits(trace: &Path) -> Vec<Duration> {
         let (Some(process), Some(time)) = (words.next(), words.next().and_then(|time| time.parse::<f64>().ok())) else {
             continue;
         };
-        if !line.contains("/mledger/lock>, LOCK_EX") {
+        // The server's; a clone that follows a ledger has one, too. Where processes take turns, a call has two lines.
+        let asks = line.contains("/models.git/mledger/lock>, LOCK_EX");
+        if !asks && !line.contains("<... flock resumed>") {
             continue;
         }
-        let begin = *since.entry(process.to_owned()).or_insert(time);
-        if line.ends_with("= 0") {
+        let begin = since.get(process).copied().or(asks.then_some(time));
+        since.extend(begin.map(|begin| (process.to_owned(), begin)));
+        if let (Some(begin), true) = (begin, line.ends_with("= 0")) {
             since.remove(process);
             waits.push(Duration::from_secs_f64((time - begin).max(0.0)));
         }
