@@ -16,7 +16,7 @@ pub fn check(data: &[u8]) {
 /// The commit again, as Git would write it; the zones of persons, which nobody needs, are taken from the text.
 fn written(commit: &Commit, text: &str, signed: bool) -> String {
     let mut out = format!("tree {}\n", commit.tree);
-    commit.parents.iter().for_each(|parent| out.push_str(&format!("parent {parent}\n")));
+    out.extend(commit.parents.iter().map(|parent| format!("parent {parent}\n")));
     let zone = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         line.rsplit(' ').next().unwrap_or_default().to_owned()
@@ -48,5 +48,5 @@ fn person(name: &str, person: &Person, zone: &str) -> String {
 }
 
 fn header(out: &mut String, name: &str, value: &str) {
-    out.push_str(&format!("{name} {}\n", value.replace('\n', "\n ")));
+    out.extend([name, " ", &value.replace('\n', "\n "), "\n"]);
 }

@@ -57,7 +57,7 @@ fn denial_is_small(decision: &Decision, policy: &Policy, facts: &Facts) {
     assert!(!again.accepted);
     assert!(again.reasons.contains(&reason));
     let bytes = serde_json::to_vec(&kept).expect("facts can be written").len();
-    assert!(bytes <= 1500, "{bytes} bytes are kept of a denial");
+    assert!(bytes <= 1500, "{bytes} bytes are kept of a denial: {kept:?}");
 }
 
 fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {

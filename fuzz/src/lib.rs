@@ -38,6 +38,7 @@ targets! {
     sshsig
     statement
     tag
+    tally
     tiles
     tree
     tree_proof

@@ -1,7 +1,7 @@
 //! Manifests, and the pointers of Git LFS.
 
 use mledger::digest::sha256;
-use mledger::model::manifest::{Manifest, lfs_pointer};
+use mledger::model::manifest::{Manifest, New, lfs_pointer};
 
 pub fn check(data: &[u8]) {
     if let Some(pointer) = lfs_pointer(data) {
@@ -21,11 +21,11 @@ pub fn check(data: &[u8]) {
     for changes in parents {
         assert!(changes.lines.is_sorted_by(|a, b| a.path < b.path));
         for line in &changes.lines {
-            assert_ne!(line.old, line.new.map(|new| new.as_old()), "a line that changes nothing");
+            assert_ne!(line.old, line.new.map(New::as_old), "a line that changes nothing");
             assert!(manifest.touched().contains(&line.path));
             lines += 1;
         }
     }
     assert!(manifest.touched().len() <= lines);
-    assert_eq!(data.iter().filter(|byte| **byte == b'\n').count(), 1 + parents.len() + lines);
+    assert_eq!(data.split(|byte| *byte == b'\n').count(), 2 + parents.len() + lines);
 }

@@ -1,5 +1,7 @@
 //! Signed notes, and the keys that open them.
 
+use std::slice::from_ref;
+
 use mledger::clock::Timestamp;
 use mledger::identity::ed25519::SecretKey;
 use mledger::name::Origin;
@@ -15,7 +17,7 @@ pub fn check(data: &[u8]) {
         let lines = note.signatures().iter().map(|line| NoteSignature::parse(&line.to_string()));
         assert!(lines.eq(note.signatures().iter().cloned().map(Ok)));
         // Nobody here has signed it, and lines by others change nothing.
-        assert!(note.open(&[log.clone()]).is_err());
+        assert!(note.open(from_ref(&log)).is_err());
         assert_eq!(&text[..note.text().len()], note.text());
     }
     vkey(text);
@@ -35,14 +37,14 @@ fn sign(text: &str, log: &VerifierKey, witness: &VerifierKey) {
     let times: Vec<_> = opened.signers().iter().map(|signer| signer.time.map(Timestamp::millis)).collect();
     assert_eq!(times, [None, Some(1_700_000_000_000)]);
     assert!(both.open(&[key(3, KeyKind::Ed25519)]).is_err());
-    assert!(note.open(&[witness.clone()]).is_err());
+    assert!(note.open(from_ref(witness)).is_err());
     // With one byte changed it is no note, or it is one that does not hold.
     let mut other = note.to_string().into_bytes();
     if let Some(first) = other.first_mut() {
         *first ^= 1;
     }
     if let Some(other) = String::from_utf8(other).ok().and_then(|text| Note::parse(&text).ok()) {
-        assert!(other.open(&[log.clone()]).is_err());
+        assert!(other.open(from_ref(log)).is_err());
     }
 }
 

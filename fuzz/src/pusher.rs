@@ -1,8 +1,10 @@
 //! The environment of a receive hook: nothing in it counts but what the one configured source reads.
 
+use std::cell::LazyCell;
 use std::ffi::OsString;
 
 use mledger::hook::pusher::{Environment, LoginSource, login};
+use mledger::identity::key::PublicKey;
 use mledger::policy::actor::Login;
 use mledger::policy::facts::Pusher;
 
@@ -23,6 +25,7 @@ const NAMES: [&str; 12] = [
 ];
 
 pub fn check(data: &[u8]) {
+    signed_in(data);
     let variables: Vec<(&str, OsString)> = data.split(|byte| *byte == b'\n').filter_map(variable).collect();
     let environment: Environment = variables.iter().cloned().collect();
     let get = |name: &str| environment.get(name).map(str::to_owned);
@@ -55,6 +58,29 @@ pub fn check(data: &[u8]) {
             Pusher::Certificate { .. } => panic!("a login is no certificate"),
         }
     }
+}
+
+/// The file that sshd writes of a session names whoever has the one key in it, or nobody.
+fn signed_in(data: &[u8]) {
+    thread_local! {
+        // Made for this process's user alone, as sshd makes it.
+        static FILE: LazyCell<tempfile::NamedTempFile> = LazyCell::new(|| tempfile::NamedTempFile::new().expect("a file"));
+    }
+    FILE.with(|file| {
+        std::fs::write(file.path(), data).expect("a file can be written");
+        let environment: Environment = [("SSH_USER_AUTH", file.path())].into_iter().collect();
+        let keys: Vec<&[u8]> =
+            data.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"publickey ")).collect();
+        match login(&environment, LoginSource::SshUserAuth) {
+            Pusher::Login { login } => {
+                let [key] = keys.as_slice() else { panic!("{} keys name one pusher", keys.len()) };
+                let key = PublicKey::parse(std::str::from_utf8(key).expect("it was read")).expect("it was read");
+                assert_eq!(login, format!("ssh-user-auth:{}", key.id()));
+            }
+            Pusher::Refused { why } => assert!(!why.is_empty()),
+            other => panic!("who signed in is {other:?}"),
+        }
+    });
 }
 
 /// A letter names the variable, the rest of the line is its value.

@@ -8,6 +8,8 @@
 //! finds the file damaged or missing starts over, which gives later denials more leaves, never fewer. A crash between
 //! an append and the new file counts nothing twice: the file names the entry where its counts were to stand.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -54,11 +56,29 @@ struct OfSource {
     source: Source,
 }
 
+impl Counted {
+    /// Whether each source stands there once and all that is counted is of its minute: of anything else no leaf could be
+    /// made, and the count would be lost.
+    fn is_sound(&self) -> bool {
+        let is_sound = |of: &OfSource| match (of.first, of.last) {
+            (None, None) => of.count == 0,
+            (Some(first), Some(last)) => {
+                let both = first <= last && minute(first) == self.minute && minute(last) == self.minute;
+                both && (1..=COUNT_MAX).contains(&of.count) && (of.count > 1 || first == last)
+            }
+            _ => false,
+        };
+        let names: BTreeSet<&Source> = self.sources.iter().map(|of| &of.source).collect();
+        names.len() == self.sources.len() && self.sources.iter().all(is_sound)
+    }
+}
+
 impl<'a> Tally<'a> {
     /// Reads the file; `log` is the ledger at its head, and locked.
     pub fn open(place: &'a Place, log: &Log<'_>) -> Self {
         let text = place.read(FILE).ok().flatten().filter(|text| text.len() <= FILE_BYTES_MAX);
-        let mut counted: Counted = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let counted: Option<Counted> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let mut counted = counted.filter(Counted::is_sound).unwrap_or_default();
         let is_recorded = |entry: u64| entry < log.size() && matches!(log.leaf(entry), Ok(Leaf::Denials(_)));
         if counted.recorded_at.is_some_and(is_recorded) {
             counted.sources.clear();

@@ -208,7 +208,8 @@ fn is_continuation(line: &str) -> bool {
     line.starts_with([' ', '\t', '\r']) && !is_blank(line)
 }
 
-fn is_blank(line: &str) -> bool {
+/// Whether Git takes a line for empty; other white space is text to it.
+pub(super) fn is_blank(line: &str) -> bool {
     trim(line).is_empty()
 }
 

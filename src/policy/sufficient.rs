@@ -1,8 +1,8 @@
 //! One reason is enough: what a denial leaf keeps of a push that may have been huge.
 //!
-//! The kept facts are the pusher and at most one update with at most one commit and one path, and `decide` denies
-//! them for the same reason. They are a part of what was, so other demands may look unmet in them, too: only the
-//! reason that is returned counts.
+//! The kept facts are the pusher and at most one update with at most one commit and one path (two bare updates where a
+//! ref is named twice), and `decide` denies them for the same reason. They are a part of what was, so other demands may
+//! look unmet in them, too: only the reason that is returned counts.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,12 @@ fn candidates<'a>(policy: &'a Policy, facts: &'a Facts, reason: &'a Reason) -> i
     let parts = update.map(|update| part.parts(update)).unwrap_or_default();
     let whole = move || Some(Facts { updates: vec![update?.clone()], ..facts.clone() });
     let least = std::iter::once(part.with(None, None));
-    least.chain(parts).chain(std::iter::once_with(whole).flatten()).chain(std::iter::once_with(move || facts.clone()))
+    let twice = update.and_then(|update| part.twice(update));
+    least
+        .chain(twice)
+        .chain(parts)
+        .chain(std::iter::once_with(whole).flatten())
+        .chain(std::iter::once_with(move || facts.clone()))
 }
 
 /// Takes parts of facts for one reason.
@@ -86,6 +91,13 @@ impl Part<'_> {
             totals: self.totals(),
             updates: update.or_else(first).into_iter().collect(),
         }
+    }
+
+    /// Two bare moves of one ref, where the push names it twice.
+    fn twice(&self, update: &Update) -> Option<Facts> {
+        let again = self.facts.updates.iter().filter(|other| other.refname == update.refname).nth(1)?;
+        let bare = |update: &Update| Update::bare(update.refname.clone(), update.action, update.old, update.new);
+        Some(Facts { updates: vec![bare(update), bare(again)], ..self.with(None, None) })
     }
 
     /// One update, down to one path and one commit.

@@ -103,6 +103,15 @@ fn a_file_that_cannot_be_is_none() {
         "{}".to_owned(),
         whole.chars().take(whole.len() / 2).collect(),
         whole.replace("\"count\":2", "\"count\":-2"),
+        whole.replace("\"count\":2", "\"count\":0"),
+        whole.replace("\"count\":2", "\"count\":1000000000000000"),
+        whole.replace("\"first\":\"2026", "\"first\":\"2025"),
+        whole.replace("\"last\":\"2026", "\"last\":\"2027"),
+        whole.replacen(
+            "\"sources\":[",
+            "\"sources\":[{\"count\":0,\"first\":null,\"last\":null,\"leaves\":1,\"source\":{\"class\":\"unknown\"}},",
+            1,
+        ),
         format!("{whole}{}", " ".repeat(FILE_BYTES_MAX)),
     ] {
         fs::write(server.place.file(FILE), &damaged).unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Intent, Name};
-use crate::object::message::{is_ours, without_comments};
+use crate::object::message::{is_blank, is_ours, without_comments};
 
 /// Puts intents into the message, above our own trailer, which must stand there already. Those that they supersede go,
 /// and so do the copies that `git commit --trailer` put wherever the message seemed to end.
@@ -80,8 +80,4 @@ fn is_copy(line: &str, intents: &[Intent]) -> bool {
 
 fn is_superseded(line: &str, intents: &[Intent]) -> bool {
     Intent::parse_line(line).is_some_and(|there| intents.iter().any(|intent| intent.supersedes(&there)))
-}
-
-fn is_blank(line: &str) -> bool {
-    line.trim().is_empty()
 }

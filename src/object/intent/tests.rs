@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::digest::sha256;
+use crate::object::message::{ManifestDigests, insert};
 
 fn digest() -> Digest {
     sha256(b"data")
@@ -171,4 +172,15 @@ proptest! {
         let placed = place(&message, &intents(&["Ticket: 1"]));
         prop_assert_eq!(placed.replace("Ticket: 1\n", ""), message);
     }
+}
+
+#[test]
+fn what_git_takes_for_text_is_text_to_placing_as_well() {
+    let manifest = ManifestDigests::new(sha256(b"x"), None);
+    let ticket = [Intent::parse(Name::Ticket, "RISK-12").unwrap()];
+    // To Git a vertical tab is a title, and what follows are trailers.
+    let message = insert("\u{b}\n\nReviewed-by: Bob\n", &manifest, None, None);
+    let once = place(&message, &ticket);
+    assert_eq!(place(&once, &ticket), once);
+    assert_eq!(once.matches("Ticket: RISK-12").count(), 1, "{once}");
 }

@@ -20,16 +20,14 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    /// The file that `ssh-keygen` and Git take, from a policy's text: an actor per key, and when it counts.
+    /// The file that `ssh-keygen` and Git take, from a policy's text: an actor per key.
     fn allow(&self, policy: &str) -> PathBuf {
         let policy: toml::Table = policy.parse().unwrap();
-        let mut text = String::new();
-        for (actor, details) in policy["actors"].as_table().unwrap() {
-            for key in details["keys"].as_array().unwrap() {
-                let key = key.as_str().unwrap();
-                text += &format!("{actor} namespaces=\"git,mledger\" {key}\n");
-            }
-        }
+        let keys = policy["actors"].as_table().unwrap().iter().flat_map(|(actor, details)| {
+            let keys = details["keys"].as_array().unwrap().iter();
+            keys.map(move |key| format!("{actor} namespaces=\"git,mledger\" {}\n", key.as_str().unwrap()))
+        });
+        let text: String = keys.collect();
         let path = self.dir.join("allowed-signers");
         fs::write(&path, text).unwrap();
         path
