@@ -154,7 +154,7 @@ fn leaves_dropped_swapped_inserted_and_cut_are_found() {
         let mut messages = messages.clone();
         change(&mut messages);
         forge.move_ref(forge.write(None, messages));
-        let outcome = bank.carol.mledger(&bank.server, &["verify"]);
+        let outcome = bank.carol.mledger(&bank.server, &["verify", "--full"]);
         forge.move_ref(honest);
         assert_eq!(outcome.code, Some(4), "{outcome:#?}");
         outcome.out + &outcome.err
@@ -200,7 +200,7 @@ fn leaves_dropped_swapped_inserted_and_cut_are_found() {
     let other = chain.last().unwrap().checkpoint.sign(&SecretKey::from_seed(&[9; 32]));
     last.note = other;
     forge.move_ref(forge.write(None, messages));
-    let run = bank.carol.mledger(&bank.server, &["verify"]);
+    let run = bank.carol.mledger(&bank.server, &["verify", "--full"]);
     assert!(run.code == Some(4) && run.err.contains("checkpoint does not hold"), "{run:#?}");
     let run = bank.carol.git(&bank.server, &["show-ref"]);
     assert!(run.out.contains("refs/heads/a"), "{run:#?}");
