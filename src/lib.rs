@@ -40,6 +40,7 @@
 //! | ground | [`git`] | a repository as plain data; the only user of `git2` |
 //! | | [`ledger`] | store, append, read, follow, replay, verify |
 //! | | [`index`] | what the gate must know at once, in SQLite, rebuilt from the ledger |
+//! | | [`query`] | which entries a person asks for, in an SQLite file of its own |
 //! | offices | [`hook`] | what happens at each of Git's moments, how hooks get there, what people ask in between |
 //!
 //! The binary in `src/bin/mledger` is the porch: arguments, terminal, exit codes. The library never prints.
@@ -56,7 +57,8 @@
 //! - **Known means recorded.** A commit is known if a leaf or the genesis baseline holds it, never because its object
 //!   happens to lie in the store.
 //! - **Caches prove themselves.** `mledger/hashes` counts only if it yields the signed root; the index only if it is of
-//!   that root. Both are made anew from the ledger otherwise.
+//!   that root. Both are made anew from the ledger otherwise. The index for questions ([`query`]) can hide entries from
+//!   a question, never invent any, and nothing that decides or verifies asks it.
 //! - **Every foreign byte has a limit**, a named constant that says why it is what it is.
 //!
 //! # What is signed, derived, asserted
@@ -93,5 +95,6 @@ pub mod git;
 pub mod ledger;
 
 pub mod index;
+pub mod query;
 
 pub mod hook;

@@ -1,9 +1,6 @@
 //! Kill -9 under load, and every system call of the hooks that fails or is the last: what the tests in `tests/it/crash`
 //! do in small, by the same code.
 
-#[path = "../../tests/it/bank.rs"]
-#[allow(dead_code, clippy::expect_used, clippy::panic, reason = "the tests' own, of which this needs a part")]
-mod bank;
 #[path = "../../tests/it/crash/clone.rs"]
 mod clone;
 #[path = "../../tests/it/crash/fault.rs"]
@@ -17,9 +14,6 @@ mod server;
 mod stage;
 #[path = "../../tests/it/crash/witness.rs"]
 mod witness;
-#[path = "../../tests/it/world.rs"]
-#[allow(dead_code, reason = "the tests' own, of which this needs a part")]
-mod world;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +23,7 @@ use self::kills::Tally;
 use self::server::{Scene, Theatre};
 use self::stage::Outcome;
 use super::Size;
+use super::it::{bank, world};
 use super::measure::Table;
 
 /// Engineers who push at once.

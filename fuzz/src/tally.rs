@@ -7,7 +7,7 @@ use mledger::clock::Timestamp;
 use mledger::entry::denials::{Class, Source, minute};
 use mledger::entry::field::Field;
 use mledger::entry::leaf::{Baseline, Genesis, GenesisKind, Leaf, VERSION};
-use mledger::git::Repository;
+use mledger::git::{Durable, Repository};
 use mledger::hook::tally::Tally;
 use mledger::identity::ed25519::SecretKey;
 use mledger::ledger::append::{Batch, Locked, Signer};
@@ -18,7 +18,7 @@ use mledger::name::Origin;
 /// A ledger that has begun, and the folder beside it.
 struct Ledger {
     place: Place,
-    repository: Repository,
+    repository: Durable,
     _folder: tempfile::TempDir,
 }
 
@@ -90,6 +90,7 @@ impl Ledger {
             vkey,
         };
         let batch = Batch { leaves: vec![Leaf::Genesis(Box::new(genesis))], policy: Some(String::new()), ..Batch::default() };
+        let repository = place.durable(repository).expect("a repository can be made durable");
         let mut locked = Locked::create(&repository, &place, &signer).expect("a ledger can begin");
         locked.append(&batch).expect("a ledger can begin");
         drop(locked);

@@ -41,6 +41,11 @@ pub fn create(path: &Path, mode: u32) -> Result<File> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    create_new(path, mode)
+}
+
+/// The same where nothing has its name.
+pub fn create_new(path: &Path, mode: u32) -> Result<File> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
     #[cfg(unix)]

@@ -4,6 +4,7 @@
 //! environment* sees what a push brought into quarantine, and what it writes vanishes with a denied push. So the
 //! ledger is written through the first, and pushed objects are read through the second.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -360,6 +361,13 @@ impl Repository {
         }
     }
 
+    /// The folder at `path` in a tree, for many looks into it: libgit2 forgets large ones at once.
+    pub fn folder(&self, tree: &Oid, path: &str) -> Result<Option<Folder>, GitError> {
+        let Some(folder) = self.entry(tree, path)? else { return Ok(None) };
+        let folder = self.inner.find_tree(raw(&folder)).map_err(|error| read_error(folder, error))?;
+        Ok(Some(Folder(folder.iter().map(|entry| (entry.name_bytes().into(), oid(entry.id()))).collect())))
+    }
+
     /// The names within the folder at `path` in a tree; none if there is no such folder.
     pub fn entry_names(&self, tree: &Oid, path: &str) -> Result<Vec<String>, GitError> {
         let Some(folder) = self.entry(tree, path)? else { return Ok(Vec::new()) };
@@ -465,6 +473,16 @@ impl Repository {
 
     fn odb(&self) -> Result<git2::Odb<'_>, GitError> {
         self.inner.odb().map_err(|error| GitError::Other("open the object store", error))
+    }
+}
+
+/// A folder in a tree: names with their objects.
+pub struct Folder(HashMap<Box<[u8]>, Oid>);
+
+impl Folder {
+    /// The object of that name in it.
+    pub fn entry(&self, name: &str) -> Option<Oid> {
+        self.0.get(name.as_bytes()).copied()
     }
 }
 

@@ -11,6 +11,7 @@ use super::message::{COMMIT_BYTES_MAX, Message, MessageError};
 use crate::digest::{Digest, leaf_hash};
 use crate::entry::field::{BlobName, Field, FieldError};
 use crate::entry::leaf::{Leaf, LeafError};
+use crate::git::repository::Folder;
 use crate::git::{GitError, Kind, Repository};
 use crate::name::{NameError, Oid};
 use crate::tlog::bundle::{self, BundleError};
@@ -26,6 +27,10 @@ pub const TILE_WIDTH: u64 = WIDTH_MAX as u64;
 
 /// The largest object of a ledger that is read, in bytes: a bundle of 256 leaves of 64 KiB.
 pub(super) const OBJECT_BYTES_MAX: u64 = 17 * 1024 * 1024;
+
+/// How many folders of a ledger are kept open: those of a bundle, of its tile and of the rows above, and few
+/// megabytes.
+const FOLDERS_MAX: usize = 16;
 
 /// The largest blob that is read, in bytes: the baseline of a repository with a million commits takes 130 MB.
 const BLOB_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -149,6 +154,8 @@ pub struct Log<'a> {
     vkey: VerifierKey,
     tail: OnceCell<Vec<Vec<u8>>>,
     tiles: RefCell<HashMap<(u8, u64), Vec<Digest>>>,
+    /// The folders of tiles and bundles that were looked into, by path.
+    folders: RefCell<HashMap<String, Folder>>,
     /// The bundle read last: neighbours are often asked for one after another.
     kept: RefCell<(Option<u64>, Vec<u8>)>,
 }
@@ -181,7 +188,15 @@ impl<'a> Log<'a> {
 
     /// The ledger at a head whose signature by `vkey` was checked.
     pub(super) fn at(repository: &'a Repository, head: Head, vkey: VerifierKey) -> Self {
-        Self { repository, head, vkey, tail: OnceCell::new(), tiles: RefCell::default(), kept: RefCell::default() }
+        Self {
+            repository,
+            head,
+            vkey,
+            tail: OnceCell::new(),
+            tiles: RefCell::default(),
+            folders: RefCell::default(),
+            kept: RefCell::default(),
+        }
     }
 
     /// The newest commit.
@@ -220,7 +235,7 @@ impl<'a> Log<'a> {
 
     /// A sealed bundle's bytes.
     pub fn bundle(&self, number: u64) -> Result<Vec<u8>, ReadError> {
-        self.file(&entries_path(number)?, OBJECT_BYTES_MAX)
+        self.tile_file(&entries_path(number)?)
     }
 
     /// One leaf's bytes.
@@ -316,7 +331,23 @@ impl<'a> Log<'a> {
     /// A full hash tile's hashes.
     pub fn tile(&self, level: u8, number: u64) -> Result<Vec<Digest>, ReadError> {
         let path = TilePath::new(TileKind::Hashes { level }, number, WIDTH_MAX)?;
-        Ok(path.parse_hashes(&self.file(&path.to_string(), OBJECT_BYTES_MAX)?)?)
+        Ok(path.parse_hashes(&self.tile_file(&path.to_string())?)?)
+    }
+
+    /// A file among a thousand neighbours, of which others are likely to be read, too.
+    fn tile_file(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let absent = || ReadError::Absent(path.to_owned());
+        let (folder, name) = path.rsplit_once('/').ok_or_else(absent)?;
+        let mut folders = self.folders.borrow_mut();
+        if !folders.contains_key(folder) {
+            if folders.len() >= FOLDERS_MAX {
+                folders.clear();
+            }
+            let found = self.repository.folder(&self.head.message.tree, folder)?.ok_or_else(absent)?;
+            folders.insert(folder.to_owned(), found);
+        }
+        let id = folders.get(folder).and_then(|folder| folder.entry(name)).ok_or_else(absent)?;
+        Ok(self.repository.read_limited(&id, Kind::Blob, OBJECT_BYTES_MAX)?)
     }
 
     /// A hash on a tile's bottom row, `level` being a multiple of 8, if a full tile holds it.

@@ -359,7 +359,9 @@ fn take_bundle(replay: &mut Replay<'_>, bundle: Bundle) -> Result<(), Problem> {
         }
     }
     replay.doubt_unless_known(first, &bundle.before);
-    checked.into_iter().for_each(|entry| take(replay, entry));
+    for entry in checked {
+        take(replay, entry);
+    }
     Ok(())
 }
 
@@ -385,7 +387,9 @@ fn replay_tail(log: &Log<'_>, replay: &mut Replay<'_>) -> Result<(), Problem> {
     let skipped = usize::try_from(replay.size().saturating_sub(sealed)).unwrap_or(usize::MAX);
     let (earlier, new) = leaves.split_at_checked(skipped).unwrap_or((leaves, &[]));
     replay.doubt_unless_known(sealed, &earlier.iter().map(|leaf| leaf_hash(leaf)).collect::<Vec<_>>());
-    check_all(log, new, &mut Keys::default()).into_iter().for_each(|entry| take(replay, entry));
+    for entry in check_all(log, new, &mut Keys::default()) {
+        take(replay, entry);
+    }
     Ok(())
 }
 

@@ -302,7 +302,10 @@ fn a_clone_reads_the_ledger_that_follows_the_servers() {
     fs::create_dir_all(clone.join("deep/er")).unwrap();
     for dir in [clone.clone(), clone.join("deep/er")] {
         assert_eq!(values(&fixture.run_in(&dir, &["log", "--json"]).ok()).len() as u64, SIZE);
+        assert_eq!(values(&fixture.run_in(&dir, &["log", "--json", "--kind", "commit"]).ok()).len() as u64, PUSHES);
     }
+    // It goes when that ledger goes, and is not the server's.
+    assert!(followed.join("query.sqlite").exists() && !fixture.repository.join("mledger/query.sqlite").exists());
     fixture.run(&["-C", clone.to_str().unwrap(), "show", "0"]).ok();
 }
 
@@ -393,4 +396,40 @@ fn completions_and_manual_pages_cover_every_command() {
     }
     let log = fs::read_to_string(dir.join("mledger-log.1")).unwrap();
     assert!(log.contains("NOTES") && log.contains("Example"), "{log}");
+}
+
+#[test]
+fn questions_leave_an_index_beside_the_ledger_which_may_go_at_any_time() {
+    let fixture = Fixture::new();
+    fixture.grow(300);
+    let file = fixture.repository.join("mledger/query.sqlite");
+    let ask = || {
+        let run = fixture.run(&["log", "--actor", "bob@bank.example", "--json"]);
+        let said = run.err.clone();
+        (values(&run.ok()).len(), said)
+    };
+    // Without a question there is none.
+    fixture.run(&["log", "-n", "5"]).ok();
+    fixture.run(&["show", "7"]).ok();
+    assert!(!file.exists());
+
+    assert_eq!(ask(), (301, String::new()));
+    let made = fs::read(&file).unwrap();
+    assert_eq!(ask(), (301, String::new()));
+    assert_eq!(fs::read(&file).unwrap(), made, "nothing new, nothing written");
+    fixture.grow(300);
+    assert_eq!(ask(), (601, String::new()));
+    assert_ne!(fs::read(&file).unwrap(), made);
+    fs::write(&file, "no database at all").unwrap();
+    assert_eq!(ask(), (601, String::new()));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(ask(), (601, String::new()));
+    // Where nothing can be kept, every entry is read, and one line says so.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let (count, said) = ask();
+    assert!(count == 601 && said.starts_with("note: ") && said.lines().count() == 1, "{said}");
+    fs::remove_dir(&file).unwrap();
+    let doctor = fixture.run(&["doctor"]);
+    assert!(!format!("{doctor:?}").contains("query.sqlite"), "{doctor:?}");
 }

@@ -146,13 +146,17 @@ impl Source {
     /// The index of the ledger, brought up to `log`: kept, so that each command takes in only what is new. Beside a
     /// followed ledger it goes when that goes.
     pub fn index(&self, log: &Log<'_>) -> Result<Index, Failure> {
-        let file = match &self.ledger {
-            Some(ledger) => ledger.git_dir().join(INDEX_FILE),
-            None => Place::in_repository(self.repository.git_dir()).file(INDEX_FILE),
-        };
-        let index = Index::open(&file, log)?;
+        let index = Index::open(&self.file(INDEX_FILE), log)?;
         index.compact()?;
         Ok(index)
+    }
+
+    /// A file beside the ledger.
+    pub fn file(&self, name: &str) -> PathBuf {
+        match &self.ledger {
+            Some(ledger) => ledger.git_dir().join(name),
+            None => Place::in_repository(self.repository.git_dir()).file(name),
+        }
     }
 
     /// The repository that holds the ledger.

@@ -9,10 +9,10 @@ mod context;
 mod error;
 mod keeping;
 mod output;
+mod question;
 mod refusal;
 mod statement;
 mod verifier;
-mod walk;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

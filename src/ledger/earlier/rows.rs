@@ -163,7 +163,7 @@ mod tests {
         let (mut bytes, mut table) = (vec![9; 3], None);
         for round in 0..4_u8 {
             let mut new: Vec<[u8; 5]> = (0..700_u32)
-                .map(|n| u32::from(sha256(&[round, (n % 256) as u8, (n / 256) as u8]).as_bytes()[0]) * 5000 + n * 3)
+                .map(|n| u32::from(sha256(format!("{round} {n}").as_bytes()).as_bytes()[0]) * 5000 + n * 3)
                 .map(|key| row(key, round))
                 .collect();
             new.sort_unstable();

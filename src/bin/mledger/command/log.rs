@@ -6,17 +6,25 @@ mod row;
 use std::io::Write;
 use std::ops::ControlFlow;
 
+use mledger::git::repository::verify_hashes_on_read;
+use mledger::ledger::read::Log;
+use mledger::query::brief::Brief;
+use mledger::query::{Order, Question, Selection, search};
+
 use self::filter::FilterArgs;
-use self::row::Row;
+use self::row::line;
 use super::End;
 use crate::context::{Context, KeyArgs};
 use crate::error::Failure;
 use crate::output::{FAINT, columns, styled, write_json};
-use crate::walk::{Order, walk};
+use crate::question;
 
 const AFTER_HELP: &str = "\
 With --json, a line per entry: index, kind, time, actor, decision, refs, paths, commit, story; \
 a denial also its first reason, a policy change the actors that signed it, the first entry also origin and vkey.
+
+The first filter makes an index beside the ledger (mledger/query.sqlite); remove it at any time. What is shown is read \
+from the entries themselves. Nothing that verifies asks the index.
 
 Example:
   mledger log --decision denied --since 7d --ref main";
@@ -38,6 +46,8 @@ pub struct Args {
 }
 
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    // Git's own hashes take more time than all the rest; ours are what `verify` and `show` hold entries against.
+    verify_hashes_on_read(false);
     let source = context.source(&args.key)?;
     let log = context.open(&source)?;
     let order = if args.reverse { Order::OldestFirst } else { Order::NewestFirst };
@@ -49,19 +59,25 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     if left == 0 {
         return Ok(End::Fine);
     }
-    walk(&log, order, |index, leaf| {
-        let row = Row::read(&log, index, leaf, json || args.filter.looks_at_paths())?;
-        if !args.filter.keeps(&row) {
-            return Ok(ControlFlow::Continue(()));
-        }
+    let filter = args.filter.filter();
+    let selection = if filter.is_empty() {
+        Selection::all()
+    } else {
+        question::ask(context, &source, &log, Question::Filter(&filter))
+    };
+    let look = |log: &Log<'_>, index, leaf: &[u8]| {
+        let brief = Brief::read(log, index, leaf, json || filter.paths.is_some())?;
+        Ok(filter.keeps(&brief).then_some(brief))
+    };
+    search(&log, &selection, order, look, |brief| {
         if json {
-            write_json(&mut results, &row)?;
+            write_json(&mut results, &brief)?;
         } else {
-            writeln!(results, "{}", row.to_line(digits, width))?;
+            writeln!(results, "{}", line(&brief, digits, width))?;
         }
         left -= 1;
         shown = true;
-        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok::<_, Failure>(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     results.flush()?;
     if !shown {

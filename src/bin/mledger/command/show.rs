@@ -6,9 +6,11 @@ use std::ops::ControlFlow;
 
 use mledger::digest::{Digest, leaf_hash};
 use mledger::entry::leaf::Leaf;
+use mledger::git::repository::verify_hashes_on_read;
 use mledger::ledger::prove::{ProveError, prove};
 use mledger::ledger::read::Log;
 use mledger::name::Oid;
+use mledger::query::{Order, Question, search};
 use serde::Serialize;
 
 use self::sheet::Sheet;
@@ -16,7 +18,7 @@ use super::End;
 use crate::context::{Context, KeyArgs, Source};
 use crate::error::Failure;
 use crate::output::{BAD, GOOD, TITLE, counted, styled};
-use crate::walk::{Order, walk};
+use crate::question;
 
 const AFTER_HELP: &str = "\
 With --json: index, leaf (the entry itself), leaf_hash, size and root of the ledger's tree, and whether the entry is \
@@ -49,13 +51,22 @@ struct Shown {
 }
 
 pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
+    // Git's own hashes are slow; the proof holds what is read here against ours.
+    verify_hashes_on_read(false);
     let source = context.source(&args.key)?;
     // A push of one's own is in the server's ledger, and in the clone's only after the next fetch.
-    if source.peek().is_some_and(|log| !matches!(find(&log, &source, &args.entry), Ok(index) if index < log.size())) {
-        context.catch_up(&source)?;
+    let mut here = None;
+    if let Some(log) = source.peek() {
+        here = find(context, &log, &source, &args.entry).ok().filter(|index| *index < log.size());
+        if here.is_none() {
+            context.catch_up(&source)?;
+        }
     }
     let log = context.open(&source)?;
-    let index = find(&log, &source, &args.entry)?;
+    let index = match here {
+        Some(index) => index,
+        None => find(context, &log, &source, &args.entry)?,
+    };
     let bytes = log.leaf_bytes(index)?;
     let broken = match prove(&log, index) {
         Ok(_) => None,
@@ -91,14 +102,14 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
 }
 
 /// The index that a person means.
-fn find(log: &Log<'_>, source: &Source, entry: &str) -> Result<u64, Failure> {
+fn find(context: &Context, log: &Log<'_>, source: &Source, entry: &str) -> Result<u64, Failure> {
     // Forty digits are an object's name, whichever digits they are.
     if let (Ok(index), true) = (entry.parse(), entry.len() < 40) {
         return Ok(index);
     }
     let resolved = Oid::parse(entry).ok().or_else(|| source.repository().resolve(entry));
     let wanted = resolved.map_or_else(|| entry.to_owned(), |oid| oid.to_string());
-    find_commit(log, &wanted)?.ok_or_else(|| {
+    find_commit(context, log, source, &wanted)?.ok_or_else(|| {
         let words = match resolved {
             Some(oid) if oid.to_string() != entry => format!("no entry records `{entry}`, the commit {}", oid.short()),
             _ => format!("no entry records a commit `{entry}`"),
@@ -109,23 +120,25 @@ fn find(log: &Log<'_>, source: &Source, entry: &str) -> Result<u64, Failure> {
 }
 
 /// The newest entry of a commit whose name begins so.
-fn find_commit(log: &Log<'_>, prefix: &str) -> Result<Option<u64>, Failure> {
+fn find_commit(context: &Context, log: &Log<'_>, source: &Source, prefix: &str) -> Result<Option<u64>, Failure> {
     const PREFIX_MIN: usize = 4;
-    let mut found = None;
-    if prefix.len() < PREFIX_MIN {
-        return Ok(found);
+    if prefix.len() < PREFIX_MIN || !prefix.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(None);
     }
+    let selection = question::ask(context, source, log, Question::Commit(prefix));
     // Parsing takes most of the time, and nearly every entry is another one.
     let needle = format!("\"oid\":\"{prefix}");
-    walk(log, Order::NewestFirst, |index, bytes| {
-        if !std::str::from_utf8(bytes).is_ok_and(|text| text.contains(&needle)) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        match Leaf::parse(bytes) {
-            Ok(Leaf::Commit(commit)) if commit.oid.to_string().starts_with(prefix) => found = Some(index),
-            _ => return Ok(ControlFlow::Continue(())),
-        }
-        Ok(ControlFlow::Break(()))
+    let look = |_: &Log<'_>, index, bytes: &[u8]| {
+        let may_be = std::str::from_utf8(bytes).is_ok_and(|text| text.contains(&needle));
+        Ok(may_be.then(|| Leaf::parse(bytes)).and_then(|leaf| match leaf {
+            Ok(Leaf::Commit(commit)) if commit.oid.to_string().starts_with(prefix) => Some(index),
+            _ => None,
+        }))
+    };
+    let mut found = None;
+    search(log, &selection, Order::NewestFirst, look, |index| {
+        found = Some(index);
+        Ok::<_, Failure>(ControlFlow::Break(()))
     })?;
     Ok(found)
 }

@@ -39,6 +39,7 @@ const VERIFIED: &str = "verified";
 #[command(
     after_help = "Exit code 4 if anything does not hold.\n\nExamples:\n  mledger verify\n  mledger verify /srv/git/models.git --since checkpoint.txt\n  mledger verify /srv/git/models.git --objects\n  mledger verify --full\n  mledger verify --receipt 'size 3 root sha256:44cd89676579f2f7613f56e0969e6905011936d7dd6956c45999c425347647f4'"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// The repository [default: the one around the current folder]
     repository: Option<PathBuf>,

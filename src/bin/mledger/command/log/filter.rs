@@ -2,11 +2,10 @@
 
 use mledger::clock::Timestamp;
 use mledger::entry::leaf::Verdict;
-use mledger::name::{ActorId, RefName, RepoPath};
+use mledger::name::ActorId;
 use mledger::policy::glob::Glob;
 use mledger::policy::quantity::parse_duration_ms;
-
-use super::row::Row;
+use mledger::query::filter::Filter;
 
 /// Only entries for which each option given holds.
 #[derive(Debug, Default, clap::Args)]
@@ -25,7 +24,7 @@ pub struct FilterArgs {
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = KINDS)]
     kinds: Vec<String>,
     /// Pushes decided so
-    #[arg(long, value_parser = ["accepted", "denied", "tolerated"])]
+    #[arg(long, value_parser = VERDICTS.map(Verdict::as_str))]
     decision: Option<String>,
     /// From this day or moment on, or no older than this: 2026-11-01, 2026-11-01T09:30:00Z, 7d
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
@@ -38,34 +37,24 @@ pub struct FilterArgs {
 const KINDS: [&str; 9] =
     ["genesis", "policy", "commit", "push", "landed", "observed", "import", "reconcile", "denials"];
 
+const VERDICTS: [Verdict; 3] = [Verdict::Accepted, Verdict::Denied, Verdict::Tolerated];
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl FilterArgs {
-    /// Whether the paths of an entry matter.
-    pub fn looks_at_paths(&self) -> bool {
-        self.paths.is_some()
+    /// What they ask for.
+    pub fn filter(&self) -> Filter {
+        let decided = |verdict: &Verdict| self.decision.as_deref() == Some(Verdict::as_str(*verdict));
+        Filter {
+            actor: self.actor.clone(),
+            refs: self.refs.clone(),
+            paths: self.paths.clone(),
+            kinds: self.kinds.clone(),
+            decision: VERDICTS.into_iter().find(decided),
+            since: self.since,
+            until: self.until,
+        }
     }
-
-    /// Whether the entry is shown.
-    pub fn keeps(&self, row: &Row) -> bool {
-        let by = |actor: &ActorId| row.actor.as_ref() == Some(actor) || row.actors.contains(actor);
-        self.actor.as_ref().is_none_or(by)
-            && self.refs.as_ref().is_none_or(|glob| row.refs.iter().any(|name| is_about_ref(glob, name)))
-            && self.paths.as_ref().is_none_or(|glob| row.paths.iter().any(|path| is_about_path(glob, path)))
-            && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
-            && self.decision.as_deref().is_none_or(|wanted| row.decision.map(Verdict::as_str) == Some(wanted))
-            && self.since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
-            && self.until.is_none_or(|until| row.time.is_some_and(|time| time <= until))
-    }
-}
-
-fn is_about_ref(glob: &Glob, name: &RefName) -> bool {
-    glob.matches(name.as_str().as_bytes()) || glob.matches(name.short().as_bytes())
-}
-
-fn is_about_path(glob: &Glob, path: &RepoPath) -> bool {
-    let beneath = path.as_bytes().strip_prefix(glob.as_str().as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-    beneath || glob.matches(path.as_bytes())
 }
 
 fn parse_since(text: &str) -> Result<Timestamp, String> {
@@ -90,6 +79,9 @@ fn parse_time(text: &str, into_day_ms: i64, now: Timestamp) -> Result<Timestamp,
 
 #[cfg(test)]
 mod tests {
+    use mledger::name::{RefName, RepoPath};
+    use mledger::query::brief::Brief;
+
     use super::*;
 
     #[test]
@@ -111,14 +103,14 @@ mod tests {
 
     #[test]
     fn every_option_must_hold() {
-        let row = Row {
+        let brief = Brief {
             kind: "push".to_owned(),
             actor: Some(ActorId::parse("alice").unwrap()),
             decision: Some(Verdict::Denied),
             refs: vec![RefName::parse("refs/heads/dev/x").unwrap()],
             paths: vec![RepoPath::parse("models/credit/w.bin").unwrap()],
             time: Some(Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()),
-            ..Row::default()
+            ..Brief::default()
         };
         for (line, kept) in [
             ("", true),
@@ -142,7 +134,8 @@ mod tests {
             let words = line.split(' ').filter(|word| !word.is_empty());
             let matches = command.try_get_matches_from(words).unwrap();
             let filter = <FilterArgs as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
-            assert_eq!(filter.keeps(&row), kept, "{line}");
+            assert_eq!(filter.filter().keeps(&brief), kept, "{line}");
+            assert_eq!(filter.filter().is_empty(), line.is_empty(), "{line}");
         }
     }
 }
