@@ -1,7 +1,9 @@
 //! A Git repository as plain data: objects as bytes, refs as names and ids. The only room that knows `git2`.
 
 pub mod command;
+pub mod commit;
 pub mod file;
+pub mod loose;
 pub mod manifest;
 pub mod merge;
 pub mod ref_move;

@@ -18,7 +18,7 @@ const PURE: [&str; 12] = [
 ];
 
 /// What each crate or word is allowed in, beside tests.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("sha2", &["digest"]),
     ("sha1", &["digest"]),
     ("ed25519_dalek", &["identity"]),
@@ -29,6 +29,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("rsa", &["identity"]),
     ("ssh_key", &["identity"]),
     ("git2", &["git"]),
+    ("flate2", &["git"]),
     ("rusqlite", &["index", "query"]),
     ("Utc::now", &["clock"]),
 ];

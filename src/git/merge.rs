@@ -5,13 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{GitError, Kind, Repository};
+use super::{Repository, commit};
 use crate::history::{self, Graph};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RepoPath};
-
-/// How many tags may point to one another: Git sets no limit, and nobody uses two.
-const TAGS_MAX: usize = 8;
 
 /// The most parents of a merge whose paths are explained by them: the bases of each two are compared.
 const PARENTS_MAX: usize = 16;
@@ -56,7 +53,7 @@ pub fn base_trees<G: Graph>(
             bases.extend(history::difference(graph, &[*first], &[*second])?.meeting);
         }
     }
-    Ok(bases.iter().map(|base| tree_at(repository, base).ok()).collect())
+    Ok(bases.iter().map(|base| commit::tree_at(repository, base).ok()).collect())
 }
 
 /// What each side changed since the merge bases.
@@ -81,40 +78,4 @@ impl Sides {
         let changed = parents.iter().map(|(_, tree)| paths(base, tree)).collect::<Option<_>>()?;
         Some(Self { changed, disputed })
     }
-}
-
-/// The tree of a commit, read without judging the rest of it: baseline commits may be of any form that Git takes.
-pub fn tree_at(repository: &Repository, commit: &Oid) -> Result<Oid, GitError> {
-    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64)?;
-    let text = raw.get(..45).and_then(|line| line.strip_prefix(b"tree "));
-    let tree = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|hex| Oid::parse(hex).ok());
-    tree.ok_or(GitError::Kind(*commit, "well-formed commit"))
-}
-
-/// The parents of a commit, likewise.
-pub fn parents_of(repository: &Repository, commit: &Oid) -> Result<Vec<Oid>, GitError> {
-    let raw = repository.read_limited(commit, Kind::Commit, crate::object::commit::RAW_BYTES_MAX as u64)?;
-    let lines = raw.split(|byte| *byte == b'\n').skip(1);
-    let parent = |line: &[u8]| std::str::from_utf8(line).ok()?.strip_prefix("parent ").map(str::to_owned);
-    lines
-        .map_while(parent)
-        .map(|hex| Oid::parse(&hex).map_err(|_| GitError::Kind(*commit, "well-formed commit")))
-        .collect()
-}
-
-/// The commit that an object is or, as an annotated tag, names in the end; none if it is a blob or tree.
-pub fn commit_at(repository: &Repository, oid: Oid) -> Result<Option<Oid>, GitError> {
-    let mut at = oid;
-    for _ in 0..TAGS_MAX {
-        match repository.header(&at)?.0 {
-            Kind::Commit => return Ok(Some(at)),
-            Kind::Blob | Kind::Tree => return Ok(None),
-            Kind::Tag => {}
-        }
-        let raw = repository.read_limited(&at, Kind::Tag, crate::object::commit::RAW_BYTES_MAX as u64)?;
-        let named =
-            raw.get(..47).and_then(|line| line.strip_prefix(b"object ")).and_then(|hex| std::str::from_utf8(hex).ok());
-        at = named.and_then(|hex| Oid::parse(hex).ok()).ok_or(GitError::Kind(at, "well-formed tag"))?;
-    }
-    Ok(None)
 }

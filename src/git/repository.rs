@@ -7,12 +7,15 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use git2::{ErrorCode, ObjectType, OdbLookupFlags};
 
+use super::loose::{Loose, Stores};
 use super::ref_move;
 use super::refs::{self, Target};
 use crate::name::{Oid, RefName};
+use crate::object::tree::{self, TreeError};
 
 /// The word for a history that is cut.
 pub const SHALLOW: &str = "a shallow boundary";
@@ -40,7 +43,7 @@ pub enum GitError {
     Missing(Oid),
     /// An object that cannot be read.
     #[error("object {0} cannot be read")]
-    Corrupt(Oid, #[source] git2::Error),
+    Corrupt(Oid, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// No time left; see the limits of a gathering.
     #[error("reading it all takes longer than a push may take; push less at a time")]
     TooSlow,
@@ -131,6 +134,8 @@ impl Kind {
 /// An open repository.
 pub struct Repository {
     inner: git2::Repository,
+    /// Where an object may be a file, which libgit2 is not asked for.
+    loose: Stores,
 }
 
 /// A repository through which every object and ref has reached the disk when the call that writes it returns.
@@ -175,7 +180,7 @@ fn raw(oid: &Oid) -> git2::Oid {
 impl Repository {
     /// Opens the repository at `path` (its work tree, its `.git`, or a bare one), and sees the main store only.
     pub fn open(path: &Path) -> Result<Self, GitError> {
-        git2::Repository::open(path).map(|inner| Self { inner }).map_err(|error| open_error(path, error))
+        git2::Repository::open(path).map(Self::new).map_err(|error| open_error(path, error))
     }
 
     /// Opens the repository that holds `path`, from any folder in it.
@@ -183,19 +188,25 @@ impl Repository {
         // Its own `discover` forgets the work tree of a Git folder that lies elsewhere.
         let flags = git2::RepositoryOpenFlags::empty();
         let opened = git2::Repository::open_ext(path, flags, std::iter::empty::<&Path>());
-        opened.map(|inner| Self { inner }).map_err(|error| open_error(path, error))
+        opened.map(Self::new).map_err(|error| open_error(path, error))
     }
 
     /// Opens what the environment of a hook names, pushed objects in quarantine included. Only for reading.
     pub fn open_from_env() -> Result<Self, GitError> {
         let inner = git2::Repository::open_from_env().map_err(|error| open_error(Path::new("."), error))?;
-        Ok(Self { inner })
+        let loose = Stores::open_from_env(&inner.commondir().join("objects"));
+        Ok(Self { inner, loose })
     }
 
     /// Makes a bare repository, or opens the one that is there.
     pub fn init_bare(path: &Path) -> Result<Self, GitError> {
         let inner = git2::Repository::init_bare(path).map_err(|error| GitError::Other("make a repository", error))?;
-        Ok(Self { inner })
+        Ok(Self::new(inner))
+    }
+
+    fn new(inner: git2::Repository) -> Self {
+        let loose = Stores::open(&inner.commondir().join("objects"));
+        Self { inner, loose }
     }
 
     /// The folder of its own objects.
@@ -234,6 +245,9 @@ impl Repository {
 
     /// Kind and size in bytes of an object.
     pub fn header(&self, id: &Oid) -> Result<(Kind, u64), GitError> {
+        if let Some(loose) = self.loose(id)? {
+            return Ok((loose.kind, loose.size));
+        }
         let (size, kind) = self.odb()?.read_header(raw(id)).map_err(|error| read_error(*id, error))?;
         let kind = Kind::from_git2(kind).ok_or(GitError::Kind(*id, "known object"))?;
         Ok((kind, size as u64))
@@ -241,20 +255,36 @@ impl Repository {
 
     /// An object's bytes, where it is of that kind.
     pub fn read(&self, id: &Oid, kind: Kind) -> Result<Vec<u8>, GitError> {
-        let odb = self.odb()?;
-        let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
-        if object.kind() == kind.to_git2() { Ok(object.data().to_vec()) } else { Err(GitError::Kind(*id, kind.word())) }
+        self.read_limited(id, kind, u64::MAX)
     }
 
     /// An object's bytes, where it is of that kind and at most `max` bytes long.
     pub fn read_limited(&self, id: &Oid, kind: Kind, max: u64) -> Result<Vec<u8>, GitError> {
-        let (_, bytes) = self.header(id)?;
-        if bytes > max { Err(GitError::TooLarge { oid: *id, bytes, max }) } else { self.read(id, kind) }
+        let too_large = |bytes| if bytes > max { Err(GitError::TooLarge { oid: *id, bytes, max }) } else { Ok(()) };
+        if let Some(loose) = self.loose(id)? {
+            too_large(loose.size)?;
+            return read_loose(id, kind, loose);
+        }
+        if max < u64::MAX {
+            too_large(self.header(id)?.1)?;
+        }
+        self.read_packed(id, kind, <[u8]>::to_vec)
     }
 
-    /// Calls `look` with an object's bytes, where it is of that kind, and makes no copy. Its size is the caller's to look
-    /// at first, once: each look at a header searches all packs.
+    /// Calls `look` with an object's bytes, where it is of that kind. Its size is the caller's to look at first, once:
+    /// each look at a header searches all packs.
     pub fn read_with<T>(&self, id: &Oid, kind: Kind, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
+        match self.loose(id)? {
+            Some(loose) => Ok(look(&read_loose(id, kind, loose)?)),
+            None => self.read_packed(id, kind, look),
+        }
+    }
+
+    fn loose(&self, id: &Oid) -> Result<Option<Loose>, GitError> {
+        self.loose.find(id).map_err(|error| corrupt(*id, error))
+    }
+
+    fn read_packed<T>(&self, id: &Oid, kind: Kind, look: impl FnOnce(&[u8]) -> T) -> Result<T, GitError> {
         let odb = self.odb()?;
         let object = odb.read(raw(id)).map_err(|error| read_error(*id, error))?;
         if object.kind() == kind.to_git2() { Ok(look(object.data())) } else { Err(GitError::Kind(*id, kind.word())) }
@@ -353,32 +383,50 @@ impl Repository {
 
     /// The object at `path` in a tree.
     pub fn entry(&self, tree: &Oid, path: &str) -> Result<Option<Oid>, GitError> {
-        let tree = self.inner.find_tree(raw(tree)).map_err(|error| read_error(*tree, error))?;
-        match tree.get_path(Path::new(path)) {
-            Ok(entry) => Ok(Some(oid(entry.id()))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(GitError::Other("read a tree", error)),
+        let mut at = *tree;
+        let mut parts = path.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            let is_right = |entry: &&tree::Entry<'_>| {
+                entry.name == part.as_bytes() && (is_last || entry.kind == tree::Kind::Folder)
+            };
+            let found = self.look_into(&at, |entries| entries.iter().find(is_right).map(|found| found.oid))?;
+            let Some(found) = found else { return Ok(None) };
+            at = found;
         }
+        Ok(Some(at))
     }
 
-    /// The folder at `path` in a tree, for many looks into it: libgit2 forgets large ones at once.
+    /// The folder at `path` in a tree, for many looks into it.
     pub fn folder(&self, tree: &Oid, path: &str) -> Result<Option<Folder>, GitError> {
         let Some(folder) = self.entry(tree, path)? else { return Ok(None) };
-        let folder = self.inner.find_tree(raw(&folder)).map_err(|error| read_error(folder, error))?;
-        Ok(Some(Folder(folder.iter().map(|entry| (entry.name_bytes().into(), oid(entry.id()))).collect())))
+        self.look_into(&folder, |entries| {
+            Some(Folder(entries.iter().map(|entry| (entry.name.into(), entry.oid)).collect()))
+        })
     }
 
     /// The names within the folder at `path` in a tree; none if there is no such folder.
     pub fn entry_names(&self, tree: &Oid, path: &str) -> Result<Vec<String>, GitError> {
         let Some(folder) = self.entry(tree, path)? else { return Ok(Vec::new()) };
-        let folder = self.inner.find_tree(raw(&folder)).map_err(|error| read_error(folder, error))?;
-        Ok(folder.iter().map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned()).collect())
+        let name = |entry: &tree::Entry<'_>| String::from_utf8_lossy(entry.name).into_owned();
+        self.look_into(&folder, |entries| entries.iter().map(name).collect())
+    }
+
+    fn look_into<T>(&self, tree: &Oid, look: impl FnOnce(&[tree::Entry<'_>]) -> T) -> Result<T, GitError> {
+        let parsed = self.read_with(tree, Kind::Tree, |raw| Ok(look(&tree::parse(raw)?)));
+        parsed?.map_err(|error: TreeError| corrupt(*tree, error))
     }
 
     /// A tree like `base` (none: empty) with the blobs put at their paths and the `removed` paths taken away.
     pub fn write_tree(&self, base: Option<&Oid>, put: &[(String, Oid)], removed: &[String]) -> Result<Oid, GitError> {
         let failed = |error| GitError::Other("write a tree", error);
         let base = base.map_or_else(|| self.write(Kind::Tree, b""), |tree| Ok(*tree))?;
+        // libgit2 reads the folders on the way, and would turn for ever on one that is cut short.
+        for path in put.iter().map(|(path, _)| path).chain(removed) {
+            for (end, _) in path.match_indices('/') {
+                self.entry_names(&base, path.get(..end).unwrap_or_default())?;
+            }
+        }
         let base = self.inner.find_tree(raw(&base)).map_err(|error| read_error(base, error))?;
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (path, blob) in put {
@@ -410,43 +458,15 @@ impl Repository {
         Ok(values)
     }
 
-    /// Every commit that a ref reaches, parents first, with tree and parents.
-    pub fn history(&self) -> Result<Vec<(Oid, Oid, Vec<Oid>)>, GitError> {
-        let failed = |error| GitError::Other("walk the history", error);
-        let mut walk = self.inner.revwalk().map_err(failed)?;
-        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE).map_err(failed)?;
-        for (_, tip) in self.refs()? {
-            let object = self.inner.find_object(raw(&tip), None).map_err(|error| read_error(tip, error))?;
-            // A tag may name a blob or a tree; what it should name must be there.
-            match object.peel_to_commit() {
-                Ok(commit) => walk.push(commit.id()).map_err(failed)?,
-                Err(error) if error.code() == ErrorCode::NotFound => return Err(read_error(tip, error)),
-                Err(_) => {}
-            }
-        }
-        walk.map(|id| {
-            let commit = self.inner.find_commit(id.map_err(failed)?).map_err(failed)?;
-            Ok((oid(commit.id()), oid(commit.tree_id()), commit.parent_ids().map(oid).collect()))
-        })
-        .collect()
-    }
-
-    /// A commit's tree and parents as Git sees them: at a shallow boundary there are no parents.
-    pub fn links(&self, id: &Oid) -> Result<(Oid, Vec<Oid>), GitError> {
-        let commit = self.inner.find_commit(raw(id)).map_err(|error| read_error(*id, error))?;
-        Ok((oid(commit.tree_id()), commit.parent_ids().map(oid).collect()))
+    /// Where `HEAD`, `ORIG_HEAD` and the like stand; none where there is no such thing, or nothing yet.
+    pub(super) fn pseudo_ref(&self, name: &str) -> Option<Oid> {
+        self.inner.refname_to_id(name).ok().map(oid)
     }
 
     /// The branch that is checked out.
     pub fn head_ref(&self) -> Result<Option<String>, GitError> {
         let head = self.inner.find_reference("HEAD").map_err(|error| GitError::Other("read HEAD", error))?;
         Ok(head.symbolic_target().ok().flatten().map(str::to_owned))
-    }
-
-    /// Resolves what a person types for a commit: a branch, tag, `HEAD~2`, an abbreviated id.
-    pub fn resolve(&self, spec: &str) -> Option<Oid> {
-        let object = self.inner.revparse_single(spec).ok()?;
-        object.peel_to_commit().ok().map(|commit| oid(commit.id()))
     }
 
     /// Whether the repository shares objects with others or hides part of its history: files that change what Git
@@ -489,6 +509,22 @@ impl Folder {
 /// Has every object that is read re-hashed (slow: SHA-1 with collision detection), or not, in this process.
 pub fn verify_hashes_on_read(enabled: bool) {
     git2::opts::strict_hash_verification(enabled);
+    HASHES_ARE_VERIFIED.store(enabled, Ordering::Relaxed);
+}
+
+/// The same for objects that libgit2 does not read; it begins with yes, too.
+static HASHES_ARE_VERIFIED: AtomicBool = AtomicBool::new(true);
+
+fn read_loose(id: &Oid, kind: Kind, loose: Loose) -> Result<Vec<u8>, GitError> {
+    if loose.kind != kind {
+        return Err(GitError::Kind(*id, kind.word()));
+    }
+    let bytes = loose.read().map_err(|error| corrupt(*id, error))?;
+    let verify = HASHES_ARE_VERIFIED.load(Ordering::Relaxed);
+    if verify && git2::Oid::hash_object(kind.to_git2(), &bytes).is_ok_and(|found| oid(found) != *id) {
+        return Err(corrupt(*id, "its content is that of another object"));
+    }
+    Ok(bytes)
 }
 
 fn open_error(path: &Path, error: git2::Error) -> GitError {
@@ -508,5 +544,9 @@ fn open_error(path: &Path, error: git2::Error) -> GitError {
 }
 
 fn read_error(id: Oid, error: git2::Error) -> GitError {
-    if error.code() == ErrorCode::NotFound { GitError::Missing(id) } else { GitError::Corrupt(id, error) }
+    if error.code() == ErrorCode::NotFound { GitError::Missing(id) } else { corrupt(id, error) }
+}
+
+fn corrupt(id: Oid, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> GitError {
+    GitError::Corrupt(id, why.into())
 }

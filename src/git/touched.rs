@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::commit::parents_of;
 use super::manifest::EMPTY_TREE;
-use super::merge::parents_of;
 use super::{GitError, Repository};
 use crate::name::{Oid, RepoPath};
 

@@ -12,7 +12,7 @@ use super::lookalikes::Lookalikes;
 use crate::digest::git_oid;
 use crate::evidence;
 use crate::git::manifest::{self, ManifestError};
-use crate::git::{GitError, Kind, Repository, merge};
+use crate::git::{GitError, Kind, Repository, commit};
 use crate::history::{Graph, Node, Reach};
 use crate::index::{Index, IndexError, Tip};
 use crate::ledger::read::{Log, ReadError};
@@ -324,7 +324,7 @@ impl Graph for Gatherer<'_> {
         }
         self.limits.check_time()?;
         let known = self.sources.index.known(oid)?.ok_or(GatherError::Unknown(*oid))?;
-        let node = Node { generation: known.generation, parents: merge::parents_of(self.sources.pushed, oid)? };
+        let node = Node { generation: known.generation, parents: commit::parents_of(self.sources.pushed, oid)? };
         self.known.borrow_mut().insert(*oid, node.clone());
         Ok(node)
     }

@@ -12,7 +12,7 @@ use super::graph::CommitGraph;
 use super::read::{Log, ReadError};
 use crate::entry::leaf::{self, Leaf, Update, parse_paths};
 use crate::git::manifest::{self, Cache, Limits, ManifestError};
-use crate::git::{GitError, Repository, merge, touched};
+use crate::git::{GitError, Repository, commit, merge, touched};
 use crate::history::{self, Graph, Reach, UnknownCommit};
 use crate::model::manifest::Manifest;
 use crate::name::{Oid, RefName, RepoPath};
@@ -126,7 +126,7 @@ impl<'a> Objects<'a> {
         self.cache.renew();
         let Leaf::Commit(leaf) = log.leaf(index)? else { return Ok(()) };
         let commit = Commit::parse(&log.field_bytes(&leaf.object)?)?;
-        let tree_at = |parent: &Oid| Ok((*parent, merge::tree_at(self.repository, parent)?));
+        let tree_at = |parent: &Oid| Ok((*parent, commit::tree_at(self.repository, parent)?));
         let parents = commit.parents.iter().map(tree_at).collect::<Result<Vec<_>, GitError>>()?;
         let real = manifest::manifest(self.repository, &commit.tree, &parents, &mut self.cache, limits)?;
         if log.field_text(&leaf.manifest)? != real.to_text() {
@@ -215,14 +215,14 @@ impl<'a> Objects<'a> {
         });
         let mut gone = Vec::new();
         for old in deleted.values() {
-            gone.extend(merge::commit_at(self.repository, *old)?);
+            gone.extend(commit::commit_at(self.repository, *old)?);
         }
         Ok(Reach::new(others).leaving(stand.graph, &gone)?)
     }
 
     /// What goes with a ref that is removed.
     fn taken_away(&mut self, stand: &Stand<'_>, old: Oid) -> Result<BTreeSet<RepoPath>, Lie> {
-        let old = merge::commit_at(self.repository, old)?.ok_or(Lie::Gone)?;
+        let old = commit::commit_at(self.repository, old)?.ok_or(Lie::Gone)?;
         let leaving = self.leaving.get(&old).cloned().ok_or(Lie::Gone)?;
         self.between(stand, &leaving, &old, None)
     }
@@ -250,7 +250,7 @@ impl<'a> Objects<'a> {
     ) -> Result<BTreeSet<RepoPath>, Lie> {
         let (repository, cache, limits) = (self.repository, &mut self.cache, Limits::of(stand.policy));
         let mut compare = |old: Option<&Oid>, new: &Oid| Ok(paths(repository, old, new, cache, &limits)?);
-        let tree = |oid: &Oid| merge::tree_at(repository, oid);
+        let tree = |oid: &Oid| commit::tree_at(repository, oid);
         touched::between(repository, leaving, (old, new), &tree, &mut compare)
     }
 }

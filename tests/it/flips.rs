@@ -1,15 +1,16 @@
 //! Flips bytes of a ledger's objects, one after the other, and asks `verify` each time.
 //!
-//! An object that is changed gets its new id, and every tree and commit above it is made again, so that Git itself finds
-//! nothing.
+//! An object is changed in two ways. *Re-made*: it gets its new id, and every tree and commit above it is made again, so
+//! that Git itself finds nothing. *In place*: its loose file changes, as on a failing disk.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use mledger::git::{Kind, Repository};
-use mledger::ledger::log_ref;
 use mledger::ledger::read::{Head, Log};
 use mledger::ledger::verify::{Options, Problem, RefsOf, verify};
+use mledger::ledger::{LOG_REF, log_ref};
 use mledger::name::Oid;
 use mledger::object::tree;
 use mledger::tlog::key::VerifierKey;
@@ -44,6 +45,8 @@ struct Object {
 pub struct Outcome {
     /// How many bytes were flipped.
     pub flips: u64,
+    /// How many of them leave what Git reads as it was: bytes of a compressed file that say nothing.
+    pub harmless: u64,
     /// Found before a report could be made, since the newest commit cannot be read.
     pub unreadable: u64,
     /// How often a code was the first that named the place.
@@ -142,6 +145,57 @@ impl Objects {
         chunks.reduce(Outcome::default, Outcome::plus)
     }
 
+    /// Every `stride`-th byte of every object's loose file.
+    pub fn flip_in_place(&self, stride: usize) -> Outcome {
+        let copies = scratch();
+        let master = copies.path().join("master.git");
+        self.unpack(&master);
+        let file = |dir: &Path, object: &Object| {
+            let hex = object.oid.to_string();
+            dir.join("objects").join(&hex[..2]).join(&hex[2..])
+        };
+        let bytes = |object: &Object| (0..std::fs::metadata(file(&master, object)).unwrap().len()).collect::<Vec<_>>();
+        let places = places(self.list.iter().map(bytes).collect(), stride);
+        let chunks = places.par_chunks(places.len().div_ceil(rayon::current_num_threads() * 4).max(1)).map(|chunk| {
+            let copy = tempfile::tempdir_in(copies.path()).unwrap();
+            let dir = copy.path().join("copy.git");
+            run(Command::new("cp").arg("-r").arg(&master).arg(&dir));
+            let mut outcome = Outcome::default();
+            for (object, byte) in chunk {
+                let path = file(&dir, &self.list[*object]);
+                let whole = std::fs::read(&path).unwrap();
+                let mut bad = whole.clone();
+                bad[*byte] ^= 1;
+                // Git writes objects read-only.
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, &bad).unwrap();
+                let repository = Repository::open(&dir).unwrap();
+                let tip = self.list.last().unwrap().oid;
+                let said = self.ask(&repository, tip);
+                let object_now = repository.read(&self.list[*object].oid, self.list[*object].kind);
+                if matches!(said, Said::Nothing) && object_now.is_ok_and(|raw| raw == self.list[*object].raw) {
+                    outcome.flips += 1;
+                    outcome.harmless += 1;
+                } else {
+                    outcome.take(self, *object, *byte, said);
+                }
+                std::fs::write(&path, &whole).unwrap();
+            }
+            outcome
+        });
+        chunks.reduce(Outcome::default, Outcome::plus)
+    }
+
+    /// A bare repository in which each object is a file of its own.
+    fn unpack(&self, dir: &Path) {
+        let repository = Repository::init_bare(dir).unwrap();
+        for object in &self.list {
+            assert_eq!(repository.write(object.kind, &object.raw).unwrap(), object.oid);
+        }
+        let tip = self.list.last().unwrap().oid;
+        repository.move_ref(&log_ref().unwrap(), &tip, None, LOG_REF).unwrap();
+    }
+
     /// Flips the lowest bit of a byte, and makes everything again that names the object; returns the newest commit.
     fn remake(&self, repository: &Repository, object: usize, byte: usize) -> Oid {
         let mut new: HashMap<usize, Oid> = HashMap::new();
@@ -200,6 +254,10 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
 impl Outcome {
     fn take(&mut self, objects: &Objects, object: usize, byte: usize, said: Said) {
         self.flips += 1;
@@ -219,6 +277,7 @@ impl Outcome {
 
     fn plus(mut self, other: Self) -> Self {
         self.flips += other.flips;
+        self.harmless += other.harmless;
         self.unreadable += other.unreadable;
         self.unfound.extend(other.unfound);
         self.unnamed.extend(other.unnamed);

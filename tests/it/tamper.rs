@@ -14,6 +14,7 @@ use mledger::tlog::key::VerifierKey;
 use crate::bank::Bank;
 use crate::flips::{Objects, Outcome, sealed, some_of_everything};
 use crate::verify::Forge;
+use crate::world::write;
 
 /// Everything was found and named.
 #[track_caller]
@@ -21,7 +22,7 @@ fn all_found(outcome: &Outcome, least: u64) {
     for (what, flips) in [("found", &outcome.unfound), ("named", &outcome.unnamed)] {
         assert!(flips.is_empty(), "{} flips are not {what}, such as {:#?}", flips.len(), &flips[..flips.len().min(9)]);
     }
-    assert!(outcome.flips >= least, "{outcome:?}");
+    assert!(outcome.flips >= least && outcome.harmless < outcome.flips / 20, "{outcome:?}");
 }
 
 #[test]
@@ -29,13 +30,16 @@ fn every_byte_of_every_object_of_a_short_ledger_counts() {
     let bank = Bank::short();
     let objects = Objects::of(&bank.server);
     all_found(&objects.flip_remade(1), 5000);
+    all_found(&objects.flip_in_place(3), 1000);
 }
 
 /// `cargo bench -- tamper` flips every byte of the same.
 #[test]
 fn bytes_of_everything_that_a_ledger_holds_count() {
-    for (bank, stride) in [(some_of_everything(), 97), (sealed(), 199)] {
-        all_found(&Objects::of(&bank.server).flip_remade(stride), 200);
+    for (bank, remade, in_place) in [(some_of_everything(), 97, 61), (sealed(), 199, 149)] {
+        let objects = Objects::of(&bank.server);
+        all_found(&objects.flip_remade(remade), 200);
+        all_found(&objects.flip_in_place(in_place), 100);
     }
 }
 
@@ -323,4 +327,50 @@ fn entries_dropped_swapped_doubled_and_inserted_contradict_a_checkpoint_that_som
             find("swapped", &forged(&|all| all.swap(index, index + 1)));
         }
     }
+}
+
+#[test]
+fn an_object_that_is_cut_short_is_named_and_nobody_waits_for_the_rest() {
+    let bank = Bank::short();
+    let dir = bank.world.path("alice");
+    bank.alice.commit(&dir, "b", "two");
+    let on_server = |spec: &str| bank.on_server(&["rev-parse", spec]).trim().to_owned();
+    let head = on_server("refs/mledger/log");
+    let oldest = bank.on_server(&["rev-list", "--max-parents=0", "refs/mledger/log"]).trim().to_owned();
+    let cut = |oid: &str| {
+        let path = bank.server.join("objects").join(&oid[..2]).join(&oid[2..]);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 20]).unwrap();
+        move || std::fs::write(path, whole).unwrap()
+    };
+    for (oid, stops_pushes) in [(&head, true), (&on_server("refs/mledger/log^{tree}"), false), (&oldest, false)] {
+        let mend = cut(oid);
+        let said = bank.carol.mledger(&bank.server, &["verify", "--full"]);
+        let said = [said.out.clone(), said.fails()].concat();
+        assert!(said.contains("cut short"), "{said}");
+        let pushed = bank.alice.push(&dir, &["-f", &format!("HEAD:refs/heads/cut-{stops_pushes}")]);
+        if stops_pushes {
+            let said = pushed.fails();
+            assert!(said.contains("push refused") && said.contains(oid), "{said}");
+        }
+        mend();
+    }
+    // What a person names, and what a new ledger begins with.
+    let mend = cut(&on_server("refs/heads/a"));
+    bank.carol.mledger(&bank.server, &["show", "a~0"]).fails();
+    bank.carol.mledger(&bank.server, &["show", &on_server("refs/heads/a")]).ok();
+    let other = bank.world.path("other.git");
+    std::fs::create_dir(&other).unwrap();
+    bank.carol.git(&other, &["init", "-q", "--bare"]).ok();
+    let objects = Repository::open(&other).unwrap();
+    objects.add_alternate(&bank.server.join("objects")).unwrap();
+    let tip = on_server("refs/heads/a");
+    write(&other, "refs/heads/a", &format!("{tip}\n"));
+    let policy = bank.world.path("short.toml");
+    let said = bank.carol.mledger(&other, &["init", "--policy", policy.to_str().unwrap()]).fails();
+    assert!(said.contains("cut short") && said.contains(&tip), "{said}");
+    mend();
+    bank.alice.push(&dir, &["HEAD:refs/heads/c"]).ok();
+    bank.holds();
 }

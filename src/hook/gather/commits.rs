@@ -7,7 +7,7 @@ use super::{COMMITS_BYTES_MAX, DESCRIBED_TOGETHER, GatherError, Gatherer};
 use crate::digest::git_oid;
 use crate::entry::leaf::{Leaf, parse_paths};
 use crate::git::manifest::{self};
-use crate::git::{GitError, Kind, Repository, merge};
+use crate::git::{GitError, Kind, Repository, commit, merge};
 use crate::history::{Graph, Node};
 use crate::hook::found::{Found, Read, look};
 use crate::model::manifest::Manifest;
@@ -55,7 +55,7 @@ impl Gatherer<'_> {
 
     pub(super) fn read_parents(&mut self, oid: &Oid) -> Result<Vec<Oid>, GatherError> {
         self.limits.check_time()?;
-        let parents = merge::parents_of(self.sources.pushed, oid).map_err(|error| match error {
+        let parents = commit::parents_of(self.sources.pushed, oid).map_err(|error| match error {
             GitError::Missing(missing) => GatherError::Hole(missing),
             other => other.into(),
         })?;
@@ -176,7 +176,7 @@ pub(super) fn tree(seen: &RefCell<HashMap<Oid, Oid>>, pushed: &Repository, commi
     if let Some(tree) = seen.borrow().get(commit) {
         return Ok(*tree);
     }
-    let tree = merge::tree_at(pushed, commit)?;
+    let tree = commit::tree_at(pushed, commit)?;
     seen.borrow_mut().insert(*commit, tree);
     Ok(tree)
 }

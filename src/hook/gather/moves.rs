@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commits::{compare, tree};
 use super::{GatherError, Gatherer, Sources};
-use crate::git::{Kind, merge, touched};
+use crate::git::{Kind, commit, touched};
 use crate::history::{self, Graph, Reach};
 use crate::index::Tip;
 use crate::name::{Oid, RefName};
@@ -115,7 +115,7 @@ impl Gatherer<'_> {
     }
 
     pub(super) fn delete(&mut self, update: &mut Update, old: Oid) -> Result<(), GatherError> {
-        let Some(old) = merge::commit_at(self.sources.pushed, old)? else {
+        let Some(old) = commit::commit_at(self.sources.pushed, old)? else {
             update.problem =
                 Some("it stands at something that is no commit; an administrator must look at it".to_owned());
             return Ok(());
@@ -138,7 +138,7 @@ impl Gatherer<'_> {
         let mut gone = Vec::new();
         for old in deleted.values() {
             // One that stands at no commit gets a problem of its own.
-            gone.extend(merge::commit_at(self.sources.pushed, *old)?);
+            gone.extend(commit::commit_at(self.sources.pushed, *old)?);
         }
         self.leaving = others.leaving(self, &gone)?;
         Ok(())
