@@ -44,6 +44,7 @@ pub mod hashes;
 pub mod last;
 pub mod message;
 pub mod objects;
+pub mod parallel;
 pub mod place;
 pub mod prove;
 pub mod read;

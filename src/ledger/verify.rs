@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::path::Path;
-use std::sync::mpsc::{self, SendError, SyncSender};
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 
@@ -12,6 +10,7 @@ use super::appends;
 use super::check::{Checked, Content, chain, check_all};
 use super::earlier::{Earlier, Findings};
 use super::objects::{self, Objects};
+use super::parallel;
 use super::read::{Head, Log, ReadError, TILE_WIDTH, own_leaves};
 use super::replay::{Replay, ReplayHashes};
 use crate::clock::Timestamp;
@@ -22,7 +21,6 @@ use crate::name::{Oid, Origin, RefName};
 use crate::tlog::bundle;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::hashes::Hashes;
-use crate::tlog::key::VerifierKey;
 use crate::tlog::tile::{TileKind, TilePath, WIDTH_MAX};
 use crate::tlog::tree;
 
@@ -259,57 +257,19 @@ struct Bundle {
     tile: Result<Vec<Digest>, String>,
 }
 
-/// Checks bundles on all cores, and replays them in order on this one. Of `n` workers the first checks the bundles 0,
-/// n, 2n …, and so on: the replay knows whose turn it is, and whoever is too far ahead waits.
+/// Checks bundles on all cores, and replays them in order on this one.
 fn replay_sealed(log: &Log<'_>, replay: &mut Replay<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), Problem> {
-    let path = log.repository().git_dir();
-    let (head, vkey) = (log.head().commit, log.vkey());
     let from = replay.size();
-    let bundles = from / TILE_WIDTH..log.head().sealed() / TILE_WIDTH;
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        let mut ready = Vec::new();
-        for skipped in 0..workers {
-            let (sender, receiver) = mpsc::sync_channel(BUNDLES_WAITING);
-            ready.push(receiver);
-            let numbers = bundles.clone().skip(skipped).step_by(workers);
-            scope.spawn(move || {
-                // An error is the end of the replay: nobody listens any more.
-                let _ = check_bundles(path, head, vkey, numbers, from, &sender);
-            });
+    let bundles: Vec<u64> = (from / TILE_WIDTH..log.head().sealed() / TILE_WIDTH).collect();
+    let check = |log: &Log<'_>, keys: &mut Keys, number| check_bundle(log, number, from, keys);
+    parallel::in_order(log, &bundles, BUNDLES_WAITING, check, |bundle| {
+        let number = bundle.number;
+        take_bundle(replay, bundle)?;
+        if number % PROGRESS_EVERY == 0 {
+            progress(replay.size());
         }
-        for (number, receiver) in bundles.clone().zip(ready.iter().cycle()) {
-            let stopped = |_| Problem::whole("internal", "a worker stopped unexpectedly".to_owned());
-            take_bundle(replay, receiver.recv().map_err(stopped)?)?;
-            if number % PROGRESS_EVERY == 0 {
-                progress(replay.size());
-            }
-        }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
-}
-
-/// Checks bundles with a handle of one's own: libgit2's repositories are not shared between threads.
-fn check_bundles(
-    path: &Path,
-    head: Oid,
-    vkey: &VerifierKey,
-    numbers: impl Iterator<Item = u64>,
-    from: u64,
-    ready: &SyncSender<Bundle>,
-) -> Result<(), SendError<Bundle>> {
-    let repository = Repository::open(path).map_err(|error| chain(&error));
-    let opened = |repository| Log::open_at(repository, head, Some(vkey)).map_err(|error| chain(&error));
-    let log = repository.as_ref().map_err(Clone::clone).and_then(opened);
-    let mut keys = Keys::default();
-    for number in numbers {
-        let bundle = match &log {
-            Ok(log) => check_bundle(log, number, from, &mut keys),
-            Err(why) => Bundle { number, before: Vec::new(), entries: Err(why.clone()), tile: Err(why.clone()) },
-        };
-        ready.send(bundle)?;
-    }
-    Ok(())
 }
 
 /// Checks the entries from `from` on.

@@ -1,16 +1,11 @@
 //! Looking through entries on all cores, and handing on what was found in order.
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::mpsc::{self, SendError, SyncSender};
 
 use super::places::{Order, Places, Selection};
-use crate::git::Repository;
+use crate::ledger::parallel::in_order;
 use crate::ledger::read::{Log, ReadError, TILE_WIDTH};
-use crate::name::Oid;
 use crate::tlog::bundle;
-use crate::tlog::key::VerifierKey;
 
 /// How many bundles are looked through before others are called to help: whoever wants the newest twenty entries needs
 /// no more.
@@ -51,33 +46,8 @@ pub(super) fn search_bundles<T: Send, E: From<ReadError>>(
             return Ok(());
         }
     }
-    if far.is_empty() {
-        return Ok(());
-    }
-    let (path, head, vkey) = (log.repository().git_dir(), log.head().commit, log.vkey());
-    let helpers = std::thread::available_parallelism().map_or(1, NonZero::get).min(far.len());
-    std::thread::scope(|scope| {
-        let mut ready = Vec::new();
-        for first in 0..helpers {
-            let (sender, receiver) = mpsc::sync_channel(BUNDLES_AHEAD);
-            ready.push(receiver);
-            let (mine, look) = (far.iter().skip(first).step_by(helpers), &look);
-            scope.spawn(move || {
-                // An error is the end of the search: nobody listens any more.
-                let _ = help(path, head, vkey, &sender, mine.copied(), |log, bundle| {
-                    look_through(log, bundle, order, look)
-                });
-            });
-        }
-        for (_, receiver) in far.iter().zip(ready.iter().cycle()) {
-            // A helper that is gone has panicked, which goes on at the end of the scope.
-            let Ok(found) = receiver.recv() else { break };
-            if hand_on(found, &mut visit)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    })
+    let look = |log: &Log<'_>, (): &mut (), bundle| look_through(log, bundle, order, &look);
+    in_order(log, far, BUNDLES_AHEAD, look, |found| hand_on(found, &mut visit))
 }
 
 fn hand_on<T, E: From<ReadError>>(
@@ -90,26 +60,6 @@ fn hand_on<T, E: From<ReadError>>(
         }
     }
     found.stopped.map_or(Ok(ControlFlow::Continue(())), |error| Err(error.into()))
-}
-
-/// Looks through bundles with a handle of one's own: libgit2's repositories are not shared between threads.
-fn help<T>(
-    path: &Path,
-    head: Oid,
-    vkey: &VerifierKey,
-    ready: &SyncSender<Found<T>>,
-    bundles: impl Iterator<Item = (u64, Places)>,
-    look: impl Fn(&Log<'_>, (u64, Places)) -> Found<T>,
-) -> Result<(), SendError<Found<T>>> {
-    let stopped = |error: ReadError| ready.send(Found { items: Vec::new(), stopped: Some(error) });
-    let repository = match Repository::open(path) {
-        Ok(repository) => repository,
-        Err(error) => return stopped(error.into()),
-    };
-    match Log::open_at(&repository, head, Some(vkey)) {
-        Ok(log) => bundles.map(|bundle| look(&log, bundle)).try_for_each(|found| ready.send(found)),
-        Err(error) => stopped(error),
-    }
 }
 
 fn look_through<T>(
