@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::git::Repository;
 use crate::ledger::append::{AppendError, Batch};
 
-/// Settles the pushes to `main`, just opened by path, that landed, and removes inbox refs. Not doing so costs nothing but a later settlement.
+/// Settles the pushes to `main`, just opened by path, that landed, and removes inbox refs. Not doing so costs nothing
+/// but a later settlement.
 pub fn post_receive(main: Repository) -> Result<(), GateError> {
     let gate = Gate::open(main)?;
     inbox::sweep(gate.repository())?;
