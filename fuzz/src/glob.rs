@@ -1,5 +1,8 @@
 //! Patterns, against their meaning written down as plainly as it can be.
 
+#[path = "../../src/policy/glob/plainly.rs"]
+mod plainly;
+
 use mledger::name::{RefName, RepoPath};
 use mledger::policy::glob::Glob;
 use mledger::policy::pattern::{PathSet, RefSet};
@@ -18,7 +21,7 @@ pub fn check(data: &[u8]) {
     assert!(!glob.is_literal() || matches == (pattern == name));
     if pattern.len() <= BYTES_MAX && name.len() <= BYTES_MAX {
         let (segments, parts): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), name.split('/').collect());
-        assert_eq!(matches, plainly(&segments, &parts), "{pattern:?} and {name:?}");
+        assert_eq!(matches, plainly::matches(&segments, &parts), "{pattern:?} and {name:?}");
     }
     assert!(glob.overlaps(&glob));
     if let Ok(other) = Glob::parse(lines.next().unwrap_or("**")) {
@@ -52,28 +55,5 @@ fn sets(glob: &Glob, name: &str, matches: bool) {
         let lower = name.to_lowercase();
         let never = ["refs/mledger/", "refs/replace/", "refs/for/"].iter().any(|never| lower.starts_with(never));
         assert!(!never || !set.grants(&refname));
-    }
-}
-
-fn plainly(pattern: &[&str], name: &[&str]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((&"**", after)), None) => plainly(after, name),
-        (Some((&"**", after)), Some((_, tail))) => plainly(after, name) || plainly(pattern, tail),
-        (Some((segment, after)), Some((head, tail))) => {
-            within(segment.as_bytes(), head.as_bytes()) && plainly(after, tail)
-        }
-        _ => false,
-    }
-}
-
-fn within(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', after)), None) => within(after, name),
-        (Some((b'*', after)), Some((_, tail))) => within(after, name) || within(pattern, tail),
-        (Some((b'?', after)), Some((_, tail))) => within(after, tail),
-        (Some((expected, after)), Some((byte, tail))) => expected == byte && within(after, tail),
-        _ => false,
     }
 }

@@ -52,7 +52,7 @@ pub fn receive(gate: &Gate, pushed: &Repository, commands: &[Command], now: Time
     let seen = gate.log()?;
     let early = early_refusal(gate, &seen, bytes.as_deref(), now)?;
     let mut locked = gate.lock(&seen)?;
-    let log = seen.reopen()?;
+    let log = locked.log()?;
     let index = gate.index(&log)?;
     let (policy, entry) = policy_in_force(&log, &index)?;
     if let Ok(bytes) = &bytes

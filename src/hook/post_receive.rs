@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::git::Repository;
 use crate::ledger::append::{AppendError, Batch};
 
-/// Settles the pushes to `main`, just opened by path, that landed, and removes inbox refs. Not doing so costs nothing but a later settlement.
+/// Settles the pushes to `main`, just opened by path, that landed, and removes inbox refs. Not doing so costs nothing
+/// but a later settlement.
 pub fn post_receive(main: Repository) -> Result<(), GateError> {
     let gate = Gate::open(main)?;
     inbox::sweep(gate.repository())?;
@@ -20,7 +21,7 @@ pub fn post_receive(main: Repository) -> Result<(), GateError> {
     };
     // Whoever holds the lock settles what has landed, and may have settled this push by now.
     let Some(mut locked) = gate.lock_unless(&seen, settled_by_others)? else { return Ok(()) };
-    let log = seen.reopen()?;
+    let log = locked.log()?;
     index.sync(&log)?;
     let now = Timestamp::now();
     let settlement = settle::settle(gate.repository(), &index, locked.time(now), now, done.as_deref())?;
@@ -31,7 +32,7 @@ pub fn post_receive(main: Repository) -> Result<(), GateError> {
         locked.append(&Batch { leaves, ..Batch::default() })?;
     }
     tally.save().map_err(AppendError::from)?;
-    let Some(log) = locked.log() else { return Ok(()) };
+    let log = locked.log()?;
     drop(locked);
     // The next push finds the index ready, and does nothing before its answer that can be done now.
     index.tidy()?;

@@ -95,7 +95,7 @@ fn judge(gate: &Gate, input: &[u8], environment: &Environment) -> Result<Answer,
     let mut locked = gate.lock(&view.log)?;
     let moved = locked.head().map(|head| head.commit) != Some(view.log.head().commit);
     if moved {
-        view.catch_up()?;
+        view.catch_up(locked.log()?)?;
     } else {
         view.index.sync(&view.log)?;
     }
@@ -181,8 +181,8 @@ fn conclude(
     }
     // What the ledger holds is decided, whether or not the next denial finds room.
     let _ = tally.save();
-    if passes && let Some(log) = locked.log() {
-        view.index.sync(&log)?;
+    if passes {
+        view.index.sync(&locked.log()?)?;
     }
     Ok(Answer {
         accepted: passes,

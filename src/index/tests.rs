@@ -1,11 +1,10 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::entry::leaf::{
-    Landed, LandedKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Settled, State, Unexplained, Update,
-    VERSION, Verdict,
+    Landed, LandedKind, Leaf, Observed, ObservedKind, Settled, State, Unexplained, Update, VERSION,
 };
-use crate::ledger::fixture::Server;
-use crate::policy::facts::{Move, Pusher};
+use crate::ledger::fixture::{self, Server};
+use crate::policy::facts::Move;
 
 fn time() -> Timestamp {
     Timestamp::parse("2026-11-23T09:30:00.000Z").unwrap()
@@ -28,23 +27,7 @@ fn push(old: Option<u8>, new: u8) -> Leaf {
         refname: main(),
         tag: None,
     };
-    Leaf::Push(Box::new(Push {
-        actor: None,
-        certificate: None,
-        clock: None,
-        commits: Range { count: 0, first: 0 },
-        decider: 1,
-        decision: Verdict::Accepted,
-        facts: None,
-        kind: PushKind::Is,
-        mledger: VERSION,
-        policy: 0,
-        pusher: Pusher::Unknown,
-        reasons: Vec::new(),
-        time: time(),
-        updates: vec![update],
-        updates_more: None,
-    }))
+    Leaf::Push(Box::new(fixture::push(time(), update)))
 }
 
 fn landed(push: u64) -> Leaf {

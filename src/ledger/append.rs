@@ -142,11 +142,11 @@ impl<'a> Locked<'a> {
     pub fn open(repository: &'a Durable, place: &Place, signer: &'a Signer) -> Result<Self, AppendError> {
         let lock = place.lock()?;
         let log = Log::open(repository, Some(&signer.vkey()))?;
-        Self::check(lock, repository, &log, place, signer)
+        Self::open_seen(lock, repository, &log, place, signer)
     }
 
     /// The same with the `lock` of `place` that the caller has taken, after it has `seen` the ledger of this repository
-    /// and signer.
+    /// and signer. What was appended in between is read; where nothing was, nothing is read again.
     pub fn open_seen(
         lock: Lock,
         repository: &'a Durable,
@@ -154,20 +154,15 @@ impl<'a> Locked<'a> {
         place: &Place,
         signer: &'a Signer,
     ) -> Result<Self, AppendError> {
-        Self::check(lock, repository, &seen.reopen()?, place, signer)
-    }
-
-    fn check(
-        lock: Lock,
-        repository: &'a Durable,
-        log: &Log<'_>,
-        place: &Place,
-        signer: &'a Signer,
-    ) -> Result<Self, AppendError> {
+        let log = if seen.is_newest()? {
+            Log::at(repository, seen.head().clone(), seen.vkey().clone())
+        } else {
+            Log::open(repository, Some(seen.vkey()))?
+        };
         let last = LastCheckpoint::of(repository, place)?;
-        let cache = HashCache::open(&place.file(hashes::FILE), log)?;
-        check_extends_last(&last, log, &cache)?;
-        let time = newest_time(log)?;
+        let cache = HashCache::open(&place.file(hashes::FILE), &log)?;
+        check_extends_last(&last, &log, &cache)?;
+        let time = newest_time(&log)?;
         let head = Some(log.head().clone());
         Ok(Self { repository, last, signer, head, cache, time, _lock: lock })
     }
@@ -194,9 +189,10 @@ impl<'a> Locked<'a> {
         self.head.as_ref()
     }
 
-    /// The ledger as it stands, for reading; none before the first entry.
-    pub fn log(&self) -> Option<Log<'a>> {
-        Some(Log::at(self.repository, self.head.clone()?, self.signer.vkey()))
+    /// The ledger as it stands while the lock is held, for reading.
+    pub fn log(&self) -> Result<Log<'a>, ReadError> {
+        let head = self.head.clone().ok_or(ReadError::NoLedger)?;
+        Ok(Log::at(self.repository, head, self.signer.vkey()))
     }
 
     /// The time of the next leaf: `now`, but never before the newest leaf's.
@@ -276,10 +272,7 @@ impl<'a> Locked<'a> {
         if sealed <= before {
             return Ok(Vec::new());
         }
-        let mut entries = match self.log() {
-            Some(log) => log.tail()?.to_vec(),
-            None => Vec::new(),
-        };
+        let mut entries = if self.head.is_some() { self.log()?.tail()?.to_vec() } else { Vec::new() };
         entries.extend_from_slice(leaves);
         let first = before / TILE_WIDTH;
         let mut files = Vec::new();

@@ -17,8 +17,12 @@
 //! been signed unnoticed. Bytes that rotted are found by their SHA-256. Whatever is odd about it, everything is verified
 //! from the first entry on; so it can save time, and hide nothing that is new.
 //!
-//! What it does hide: that the ledger's copy of entries verified earlier was damaged or exchanged since, unless something
-//! new refers to them. Who wants to know that verifies in full.
+//! It is bound to the ledger commit that it ended with: what came since must stand on that very commit, and the entries
+//! that no bundle seals yet, which lie with the commits, must be those that it took in. So an older append that changed
+//! and is not sealed leads to a full verification.
+//!
+//! What it does hide: that the ledger's copy of sealed entries verified earlier was damaged or exchanged since, unless
+//! something new refers to them. Who wants to know that verifies in full.
 
 mod rows;
 

@@ -5,10 +5,11 @@ use super::place::Place;
 use super::read::Log;
 use crate::clock::Timestamp;
 use crate::entry::field::Field;
-use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Leaf, VERSION};
+use crate::entry::leaf::{Baseline, Genesis, GenesisKind, Leaf, Push, PushKind, Range, Update, VERSION, Verdict};
 use crate::git::{Durable, Repository};
 use crate::identity::ed25519::SecretKey;
 use crate::name::Origin;
+use crate::policy::facts::Pusher;
 
 /// A bare repository with a ledger that has begun.
 pub struct Server {
@@ -52,5 +53,26 @@ impl Server {
 
     pub fn log(&self) -> Log<'_> {
         Log::open(&self.repository, Some(&self.signer.vkey())).unwrap()
+    }
+}
+
+/// An accepted push of one update, without commits, by nobody known.
+pub fn push(time: Timestamp, update: Update) -> Push {
+    Push {
+        actor: None,
+        certificate: None,
+        clock: None,
+        commits: Range { count: 0, first: 0 },
+        decider: 1,
+        decision: Verdict::Accepted,
+        facts: None,
+        kind: PushKind::Is,
+        mledger: VERSION,
+        policy: 0,
+        pusher: Pusher::Unknown,
+        reasons: Vec::new(),
+        time,
+        updates: vec![update],
+        updates_more: None,
     }
 }

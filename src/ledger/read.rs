@@ -178,14 +178,6 @@ impl<'a> Log<'a> {
         Ok(Self::at(repository, head, trusted))
     }
 
-    /// Opens the ledger at its newest entry like this one; where nothing was appended since, without reading that again.
-    pub fn reopen(&self) -> Result<Self, ReadError> {
-        if self.is_newest()? {
-            return Ok(Self::at(self.repository, self.head.clone(), self.vkey.clone()));
-        }
-        Self::open(self.repository, Some(&self.vkey))
-    }
-
     /// The ledger at a head whose signature by `vkey` was checked.
     pub(super) fn at(repository: &'a Repository, head: Head, vkey: VerifierKey) -> Self {
         Self {

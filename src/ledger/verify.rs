@@ -173,19 +173,21 @@ pub fn verify_all(
     options: &Options<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Report, Option<Findings>), ReadError> {
-    verify_from(log, options, None, progress)
+    verify_from(log, options, None, true, progress)
 }
 
 /// Verifies what is new since an earlier verification; everything, if what is new does not hold, or what that one left
-/// is odd. Then its word is not needed to find fault.
+/// is odd. Then its word is not needed to find fault. What is worth keeping is gathered only where it `replaces` what
+/// was kept, or where everything was verified: that costs more than to verify a few entries.
 pub fn verify_new(
     log: &Log<'_>,
     options: &Options<'_>,
     earlier: &Earlier,
+    replaces: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Report, Option<Findings>), ReadError> {
     if options.objects.is_none()
-        && let Ok((report, findings)) = verify_from(log, options, Some(earlier), progress)
+        && let Ok((report, findings)) = verify_from(log, options, Some(earlier), replaces, progress)
         && earlier.is_sound()
         && report.problems.iter().all(Problem::is_of_repository)
     {
@@ -198,6 +200,7 @@ fn verify_from(
     log: &Log<'_>,
     options: &Options<'_>,
     earlier: Option<&Earlier>,
+    keeps: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Report, Option<Findings>), ReadError> {
     let mut replay = Replay::new(log, watched_refs(options)?, earlier);
@@ -215,7 +218,7 @@ fn verify_from(
     if replay.size() == checkpoint.size() {
         check_tree(log, &mut replay, options, earlier)?;
     }
-    let findings = replay.findings();
+    let findings = if keeps { replay.findings() } else { None };
     let refs = check_refs(&mut replay, options)?;
     let before = |earlier: &Earlier| Before { entries: earlier.size(), full: earlier.first(), time: earlier.written() };
     Ok((report(log, replay, refs, earlier.map(before)), findings))

@@ -262,4 +262,6 @@ fn wild(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod plainly;
+#[cfg(test)]
 mod tests;

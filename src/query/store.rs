@@ -147,7 +147,10 @@ impl Store {
         self.write(before, |write| {
             put(write, batch)?;
             write.execute("DELETE FROM meta", [])?;
-            write.execute("INSERT INTO meta VALUES (?, ?)", params![sql(after.bundles), after.root.as_bytes()])?;
+            write.execute(
+                "INSERT INTO meta VALUES (?, ?)",
+                params![after.bundles.cast_signed(), after.root.as_bytes()],
+            )?;
             Ok(())
         })
     }
@@ -219,11 +222,6 @@ impl Store {
     }
 }
 
-/// SQLite counts in signed 64 bits; a ledger never comes near.
-fn sql(number: u64) -> i64 {
-    number.cast_signed()
-}
-
 /// The first 64 bits of an object's name, where digits that are missing are `rest`, in an order that SQLite knows.
 fn oid_key(hex: &str, rest: char) -> i64 {
     let digits = hex.chars().chain(std::iter::repeat(rest)).take(16);
@@ -256,19 +254,19 @@ fn known(db: &Connection) -> Result<Option<Known>, QueryError> {
 fn put(write: &Transaction<'_>, batch: &Batch) -> Result<(), QueryError> {
     let mut insert = write.prepare("INSERT INTO bundles VALUES (?, ?, ?)")?;
     for (bundle, (first, last)) in &batch.times {
-        insert.execute(params![sql(*bundle), first, last])?;
+        insert.execute(params![bundle.cast_signed(), first, last])?;
     }
     let mut insert = write.prepare("INSERT INTO postings VALUES (?, ?, ?)")?;
     for (number, postings) in number_terms(write, batch)? {
         for (bundle, places) in postings {
-            insert.execute(params![number, sql(*bundle), places.to_bytes()])?;
+            insert.execute(params![number, bundle.cast_signed(), places.to_bytes()])?;
         }
     }
     let mut commits: Vec<_> = batch.commits.iter().collect();
     commits.sort_unstable();
     let mut insert = write.prepare("INSERT OR IGNORE INTO commits VALUES (?, ?)")?;
     for (oid, entry) in commits {
-        insert.execute(params![oid, sql(*entry)])?;
+        insert.execute(params![oid, entry.cast_signed()])?;
     }
     Ok(())
 }

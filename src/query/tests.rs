@@ -10,14 +10,14 @@ use crate::digest::{git_oid, sha256};
 use crate::entry::denials::{Denials, Source};
 use crate::entry::field::{BlobName, Field as Content};
 use crate::entry::leaf::{
-    Commit, CommitKind, DenialsKind, Landed, LandedKind, Leaf, Observed, ObservedKind, Push, PushKind, Range, Settled,
-    State, Unexplained, Update, VERSION, Verdict, paths_text,
+    Commit, CommitKind, DenialsKind, Landed, LandedKind, Leaf, Observed, ObservedKind, Push, Settled, State,
+    Unexplained, Update, VERSION, Verdict, paths_text,
 };
-use crate::ledger::fixture::Server;
+use crate::ledger::fixture::{self, Server};
 use crate::ledger::log_ref;
 use crate::ledger::read::TILE_WIDTH;
 use crate::name::ActorId;
-use crate::policy::facts::{Move, Pusher, Voucher};
+use crate::policy::facts::{Move, Voucher};
 use crate::policy::glob::Glob;
 
 const ACTORS: [&str; 3] = ["alice", "bob", "carol@bank.example"];
@@ -116,20 +116,8 @@ impl Dice {
         };
         Leaf::Push(Box::new(Push {
             actor: (self.throw(3) > 0).then(|| self.actor()),
-            certificate: None,
-            clock: None,
-            commits: Range { count: 0, first: 0 },
-            decider: 1,
             decision: self.pick(&VERDICTS),
-            facts: None,
-            kind: PushKind::Is,
-            mledger: VERSION,
-            policy: 0,
-            pusher: Pusher::Unknown,
-            reasons: Vec::new(),
-            time,
-            updates: vec![update],
-            updates_more: None,
+            ..fixture::push(time, update)
         }))
     }
 }

@@ -38,7 +38,7 @@ impl ByAndBy<'_> {
 
     /// Verifies at one head what is new since the other, which must say what a full verification says.
     fn goes_on(&self, earlier: &Earlier, head: usize) -> Option<Findings> {
-        let (onwards, findings) = verify_new(&self.log(head), &OPTIONS, earlier, &mut |_| ()).unwrap();
+        let (onwards, findings) = verify_new(&self.log(head), &OPTIONS, earlier, true, &mut |_| ()).unwrap();
         assert_eq!(onwards.verified_before.map(|before| before.entries), onwards.ok.then(|| earlier.size()));
         assert_eq!(without_before(&onwards), without_before(&self.full(head).0));
         findings

@@ -46,9 +46,9 @@ impl<'a> View<'a> {
         Ok(Self { commands, log, index, policy, policy_entry, pusher, certificate, gathered })
     }
 
-    /// Others have appended since: takes their entries in.
-    pub(super) fn catch_up(&mut self) -> Result<(), GateError> {
-        self.log = self.log.reopen()?;
+    /// Others have appended since: takes their entries in, from the ledger as it is under the lock.
+    pub(super) fn catch_up(&mut self, log: Log<'a>) -> Result<(), GateError> {
+        self.log = log;
         self.index.sync(&self.log)?;
         if let (Pusher::Certificate { .. }, Some(bytes)) = (&self.pusher, &self.certificate)
             && self.index.certificate_used(&certificate::single_use_digest(bytes))?

@@ -84,7 +84,7 @@ impl Replay<'_> {
             commits.extend(commit_rows(oid, &self.graph.node(oid).ok()?, self.graph.leaf(oid))?);
         }
         let stand = Stand {
-            commit: self.log.head().commit,
+            commit: log.head().commit,
             decisions: [counts.accepted, counts.denied, counts.tolerated, counts.replayed],
             denied: self.denied.iter().map(|(source, minute)| (source.clone(), *minute)).collect(),
             entries: self.entries.clone(),

@@ -95,7 +95,7 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     let earlier = if args.full || args.objects { None } else { Earlier::open(&place, &log) };
     let progress = &mut |done| bar.set_position(done);
     let verified = match &earlier {
-        Some(earlier) => verify_new(&log, &options, earlier, progress),
+        Some(earlier) => verify_new(&log, &options, earlier, earlier.is_outgrown(log.size()), progress),
         None => verify_all(&log, &options, progress),
     };
     let (mut report, findings) = verified.map_err(|error| Failure::from(error).found())?;
@@ -112,7 +112,6 @@ pub fn run(context: &Context, args: &Args) -> Result<End, Failure> {
     report.ok = report.problems.is_empty();
     if report.ok {
         let goes_on = earlier.as_ref().filter(|_| report.verified_before.is_some());
-        let findings = findings.filter(|_| goes_on.is_none_or(|earlier| earlier.is_outgrown(report.size)));
         remember(context, &place, &report, args.key.vkey.as_ref(), (findings, goes_on));
     }
     context.output.result(&report, || text(&report, looks_at_refs))?;
