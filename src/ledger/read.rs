@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::message::{COMMIT_BYTES_MAX, Message, MessageError};
-use crate::digest::{Digest, leaf_hash};
+use crate::digest::{Digest, leaf_hash, node_hash};
 use crate::entry::field::{BlobName, Field, FieldError};
 use crate::entry::leaf::{Leaf, LeafError};
 use crate::git::repository::Folder;
@@ -158,6 +158,8 @@ pub struct Log<'a> {
     folders: RefCell<HashMap<String, Folder>>,
     /// The bundle read last: neighbours are often asked for one after another.
     kept: RefCell<(Option<u64>, Vec<u8>)>,
+    /// Hashes that no tile above holds yet, each made of 256 and asked for by every root and proof.
+    made: RefCell<HashMap<(u8, u64), Digest>>,
 }
 
 impl<'a> Log<'a> {
@@ -188,6 +190,7 @@ impl<'a> Log<'a> {
             tiles: RefCell::default(),
             folders: RefCell::default(),
             kept: RefCell::default(),
+            made: RefCell::default(),
         }
     }
 
@@ -371,8 +374,15 @@ impl Hashes for Log<'_> {
         if level == 0 {
             return Ok(leaf_hash(&self.leaf_bytes(index)?));
         }
-        let (left, right) = (self.hash(level - 1, index * 2)?, self.hash(level - 1, index * 2 + 1)?);
-        Ok(crate::digest::node_hash(&left, &right))
+        let is_kept = level.is_multiple_of(8);
+        if let Some(hash) = self.made.borrow().get(&(level, index)).filter(|_| is_kept) {
+            return Ok(*hash);
+        }
+        let hash = node_hash(&self.hash(level - 1, index * 2)?, &self.hash(level - 1, index * 2 + 1)?);
+        if is_kept {
+            self.made.borrow_mut().insert((level, index), hash);
+        }
+        Ok(hash)
     }
 }
 
