@@ -201,6 +201,7 @@ mod tests {
     use flate2::write::ZlibEncoder;
 
     use super::*;
+    use crate::git::{GitError, Repository};
 
     const OID: Oid = Oid::from_bytes([0xab; 20]);
 
@@ -277,6 +278,29 @@ mod tests {
         fs::write(store("three").join("ab").join(&OID.to_string()[2..]), deflate(b"blob 2\0hi")).unwrap();
         let found = Stores::open(&store("one")).find(&OID).unwrap().unwrap();
         assert_eq!((found.kind, found.size, found.read().unwrap()), (Kind::Blob, 2, b"hi".to_vec()));
+    }
+
+    #[test]
+    fn no_tree_is_made_of_one_that_is_cut_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let put = |path: &str, text: &[u8]| vec![(path.to_owned(), repository.write(Kind::Blob, text).unwrap())];
+        let base = repository.write_tree(None, &put("a/b/c", b"one"), &[]).unwrap();
+        let above = repository.entry(&base, "a").unwrap().unwrap();
+        for cut in [base, above] {
+            let hex = cut.to_string();
+            let path = folder.path().join("objects").join(&hex[..2]).join(&hex[2..]);
+            let whole = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+            // A handle that has not seen the whole.
+            let fresh = Repository::open(folder.path()).unwrap();
+            for path in ["policy.toml", "a/b/d"].into_iter().skip(usize::from(cut == above)) {
+                let error = fresh.write_tree(Some(&base), &put(path, b"two"), &[]).unwrap_err();
+                assert!(matches!(error, GitError::Corrupt(oid, _) if oid == cut), "{path}: {error}");
+            }
+            fs::write(&path, &whole).unwrap();
+        }
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@
 //! environment* sees what a push brought into quarantine, and what it writes vanishes with a denied push. So the
 //! ledger is written through the first, and pushed objects are read through the second.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -421,12 +421,7 @@ impl Repository {
     pub fn write_tree(&self, base: Option<&Oid>, put: &[(String, Oid)], removed: &[String]) -> Result<Oid, GitError> {
         let failed = |error| GitError::Other("write a tree", error);
         let base = base.map_or_else(|| self.write(Kind::Tree, b""), |tree| Ok(*tree))?;
-        // libgit2 reads the folders on the way, and would turn for ever on one that is cut short.
-        for path in put.iter().map(|(path, _)| path).chain(removed) {
-            for (end, _) in path.match_indices('/') {
-                self.entry_names(&base, path.get(..end).unwrap_or_default())?;
-            }
-        }
+        self.look_into_folders(&base, put.iter().map(|(path, _)| path).chain(removed))?;
         let base = self.inner.find_tree(raw(&base)).map_err(|error| read_error(base, error))?;
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (path, blob) in put {
@@ -436,6 +431,14 @@ impl Repository {
             update.remove(path.as_str());
         }
         update.create_updated(&self.inner, &base).map(oid).map_err(failed)
+    }
+
+    /// Reads the folders on the way to these paths, as libgit2 will, which would turn for ever on one that is cut short.
+    fn look_into_folders<'p>(&self, tree: &Oid, paths: impl Iterator<Item = &'p String>) -> Result<(), GitError> {
+        self.look_into(tree, |_| ())?;
+        let above = |path: &'p String| path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        let folders: BTreeSet<&str> = paths.flat_map(above).collect();
+        folders.into_iter().try_for_each(|folder| self.entry_names(tree, folder).map(|_| ()))
     }
 
     /// A value of the configuration, as text; none if it is not set.
@@ -520,8 +523,8 @@ fn read_loose(id: &Oid, kind: Kind, loose: Loose) -> Result<Vec<u8>, GitError> {
         return Err(GitError::Kind(*id, kind.word()));
     }
     let bytes = loose.read().map_err(|error| corrupt(*id, error))?;
-    let verify = HASHES_ARE_VERIFIED.load(Ordering::Relaxed);
-    if verify && git2::Oid::hash_object(kind.to_git2(), &bytes).is_ok_and(|found| oid(found) != *id) {
+    let is_right = || git2::Oid::hash_object(kind.to_git2(), &bytes).is_ok_and(|found| oid(found) == *id);
+    if HASHES_ARE_VERIFIED.load(Ordering::Relaxed) && !is_right() {
         return Err(corrupt(*id, "its content is that of another object"));
     }
     Ok(bytes)

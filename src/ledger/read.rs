@@ -375,7 +375,7 @@ impl Hashes for Log<'_> {
             return Ok(leaf_hash(&self.leaf_bytes(index)?));
         }
         let is_kept = level.is_multiple_of(8);
-        if let Some(hash) = self.made.borrow().get(&(level, index)).filter(|_| is_kept) {
+        if is_kept && let Some(hash) = self.made.borrow().get(&(level, index)) {
             return Ok(*hash);
         }
         let hash = node_hash(&self.hash(level - 1, index * 2)?, &self.hash(level - 1, index * 2 + 1)?);
